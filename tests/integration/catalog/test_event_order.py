@@ -202,7 +202,7 @@ def test_a_dump_keeps_the_order(house: House) -> None:
     before = read(house, None)
     with dumps.snapshot(engine.catalog) as snapshot:
         copy = io.BytesIO()
-        snapshot.copy_events(before[0].at - timedelta(days=1), copy)
+        snapshot.copy_events(0, copy)
     lines = copy.getvalue().decode().splitlines()
     moved = [line.replace(before[0].position.split(".")[0], "42-1") for line in lines if before[0].position]
 

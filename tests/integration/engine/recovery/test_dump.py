@@ -18,7 +18,9 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.base.states import Vouched
+from tierkeeper.catalog import events
 from tierkeeper.engine.recovery import dump, dump_files
+from tierkeeper.engine.recovery.dump_files import EventSegment
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, StoreError, ThawNeeded
 from tierkeeper.stores.filesystem.store import FilesystemStore
@@ -228,6 +230,13 @@ def test_the_manifest_is_readable_by_people(house: House) -> None:
     assert all(len(part["sha256"]) == 64 for part in document["parts"])
 
 
+def chained(house: House, line: UUID) -> list[EventSegment]:
+    """The segments of a line that have all events before the end of the last one."""
+    with house.keeper.engine.catalog.reading() as connection:
+        now = events.horizon(connection)
+    return dump_files.chain(dump_files.segments(dump.dumps_home(house.keeper.engine), line), now)
+
+
 def test_segments_of_the_release_before_are_in_no_chain(house: House) -> None:
     """Its segments have events without their order, so the first dump after an upgrade writes all events again."""
     house.store()
@@ -235,11 +244,11 @@ def test_segments_of_the_release_before_are_in_no_chain(house: House) -> None:
     store = dump.dumps_home(house.keeper.engine)
     (folder,) = {o.location.rpartition("/")[0] for o in store.list(dump_files.EVENTS_FOLDER)}
     line = UUID(folder.rpartition("/")[2])
-    (segment,) = dump_files.chain(store, line)
+    (segment,) = chained(house, line)
     assert segment.rows == house.sql("SELECT count(*) AS all FROM events")[0].all
     base = Path(urlsplit(store.config.url).path)
-    (base / segment.location).rename(base / segment.location.replace("/v2-", "/"))
-    assert dump_files.chain(store, line) == []
+    (base / segment.location).rename(base / segment.location.replace("/v3-", "/"))
+    assert chained(house, line) == []
     dump.dump(house.keeper.engine, caller=TESTER)
-    (again,) = dump_files.chain(store, line)
-    assert again.since == segment.since
+    (again,) = chained(house, line)
+    assert again.start == segment.start

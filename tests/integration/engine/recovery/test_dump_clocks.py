@@ -20,7 +20,8 @@ from tierkeeper.catalog.events import Horizon
 from tierkeeper.engine.recovery import dump, dump_files, rebuild
 from tierkeeper.engine.recovery.dump_files import EventSegment
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.values.health import Checkup, Condition
+from tierkeeper.values.health import Condition
+from tierkeeper.values.recovery import Checkup
 
 AHEAD = timedelta(days=40)
 LATE = "INSERT INTO events (subject, revision, at, type, actor) VALUES (%s, 1, %s, 'placed', 'tester')"

@@ -104,7 +104,7 @@ def test_the_probe_clears_by_no_page(store: S3Store, front: Paging) -> None:
 def test_a_page_deletes_nothing(make_store: MakeStore, front: Paging, client: str, page: bytes) -> None:
     """A delete that is answered with a page, one by one or in bulk, has failed where the object is still there."""
     store = make_store(f"s3://deleted-by-{client}?endpoint={front.endpoint}&{KEYS}&attempts=1&client={client}")
-    key = put(store, b"content")
+    key, *_ = put(store, b"content")
     front.pages = {"bulk delete": page}
     assert store.delete([key])[0].state is DeleteState.FAILED
     front.pages, front.lacks = {"DELETE object": page}, {"bulk delete"}
@@ -126,7 +126,7 @@ def test_nothing_found_is_nothing_deleted(
     """A key is deleted with all its versions and uploads only where these were listed."""
     if call == "versions":
         _versioned(store)
-    key = ObjectKey(put(store, b"content").location)
+    key = ObjectKey(put(store, b"content")[0].location)
     url = f"s3://{store.place.bucket}?endpoint={front.endpoint}&{KEYS}&attempts=1"
     other = make_store(url, prepared=False)  # it has asked nothing yet
     front.pages = {call: page}
