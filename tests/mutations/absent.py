@@ -56,7 +56,13 @@ _FORMS = (
     Mutant(
         "absent fields",
         "a page aborts",
-        (Edit(_DELETE, "        if _is_done(place.client.abort", "        if place.client.abort"),),
+        (
+            Edit(
+                _DELETE,
+                "        if _is_done(place.client.abort_multipart_upload(**address)):\n            return\n",
+                "        place.client.abort_multipart_upload(**address)\n        return\n",
+            ),
+        ),
         (f"{_PAGES}test_a_page_aborts_nothing",),
     ),
     Mutant(

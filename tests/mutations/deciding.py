@@ -24,7 +24,7 @@ _R7_R8 = (
     Mutant(
         "R7",
         "what is deleted and not purged no longer counts",
-        (Edit(ARTIFACTS, "state IN ('live', 'deleted') AND NOT id", "state = 'live' AND NOT id"),),
+        (Edit(ARTIFACTS, "AND a.state IN ('live', 'deleted')", "AND a.state = 'live'"),),
         (f"{KEEPER}test_sharing.py::test_a_deleted_artifact_keeps_its_copy_for_undelete",),
     ),
     Mutant(

@@ -80,7 +80,7 @@ DETACHING = (
     _mutant(
         "a month goes while a dump is made",
         "tierkeeper/catalog/dumps.py",
-        "            connection.execute(_HOLD_EVENTS)\n",
+        "        connection.execute(_HOLD_EVENTS)\n",
         "",
         f"{_TESTS}test_a_dump_and_a_month_do_not_meet",
     ),

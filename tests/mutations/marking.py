@@ -382,8 +382,9 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/stores/s3/tier_mark.py",
+                "no fault of other objects\n"
                 "        raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error\n",
-                "        return None\n",
+                "no fault of other objects\n        return None\n",
             ),
         ),
         ("tests/integration/engine/operations/test_odd_answers.py::test_a_mark_that_a_proxy_spoils_is_not_known",),

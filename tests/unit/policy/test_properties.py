@@ -128,7 +128,7 @@ MATCHES = st.builds(
     Match,
     tenant=st.none() | st.sampled_from(["acme", "2024", "yes", "null"]),
     workflow=st.none() | st.sampled_from(["w", "weekly_*", "[a-c]?"]),
-    name=st.none() | st.sampled_from(["*.md", "a/b", "- x"]),
+    name=st.none() | st.sampled_from(["*.md", "a/b", "* - x"]),
     tags=st.dictionaries(WORDS, WORDS, max_size=3).map(lambda tags: tuple(sorted(tags.items()))),
     content_type=st.none() | st.sampled_from(["text/*", "application/json"]),
     size_min=st.none() | st.integers(0, 1000),

@@ -262,7 +262,7 @@ def test_a_target_that_takes_nothing_more_ends_the_command(
     (tmp_path / "part").mkdir()
     (tmp_path / "part" / "w").write_text("a file where a folder is wanted")
     one = tk("-o", "json", "get", "acme/w", "part/")
-    assert (one.code, {each["error"]["error"] for each in one.json}) == (7, {"FileUnusable"})
+    assert (one.code, {each["error"]["error"] for each in one.json}) == (7, {"InvalidInput"})
 
 
 @pytest.mark.row("B2", "write")

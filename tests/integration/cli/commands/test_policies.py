@@ -103,7 +103,7 @@ def test_an_s3_lifecycle_configuration_is_imported(tk: Tierkeeper, tmp_path: Pat
     file.write_text(json.dumps({"Rules": [rule]}), encoding="utf-16")
     given = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme", "--class", "DEEP_ARCHIVE=cold")
     assert given.code == 0, given.err
-    assert "{after: 3d, in: [cold]}" in tk("policy", "show", "logs-logs").out
+    assert "- after: 3d\n  in: [cold]\n" in tk("policy", "show", "logs-logs").out
     file.write_bytes("é".encode("latin-1"))
     assert "Save the text as UTF-8" in tk("policy", "import-s3", str(file), "--name", "logs").err
 
