@@ -95,7 +95,8 @@ _STORED_TIMES = sa.text(f"""
         AND (:version IS NULL OR a.version = :version)
 """).bindparams(*typed(version="bigint"))
 _LATEST = sa.text(f"{_BY_NAME} AND a.version = n.latest_version")
-_LATEST_OF_NAMES = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.name_id = ANY(:names) AND a.version = n.latest_version")
+# by the names: what the statistics say of their artifacts is wrong where one name has many versions
+_LATEST_OF_NAMES = sa.text(f"SELECT {COLUMNS} {FROM} WHERE n.id = ANY(:names) AND a.version = n.latest_version")
 _TAKE_NAMES = sa.text("""
     INSERT INTO names (id, tenant, workflow, name, latest_version)
     SELECT id, tenant, workflow, name, 0

@@ -86,7 +86,6 @@ def looks(house: House) -> Acts:
         "ls TENANT/WORKFLOW/BEGINNING": find(tenant=TENANT, workflow=WORKFLOW, prefix="a-1"),
         "ls --all-versions --all": find(all_versions=True, state=None),
         "ls, the last page": last_page,
-        "ls --all-versions of one name": find(tenant=TENANT, workflow=WORKFLOW, prefix=VERSIONED, all_versions=True),
         "show one of many": lambda: house.show(f"{SHARED}-5"),
         "explain one of many": lambda: keeper.artifacts.explain(house.ref(f"{SHARED}-5")),
         "get one of many": lambda: house.read(f"{SHARED}-5"),

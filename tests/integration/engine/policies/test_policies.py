@@ -162,7 +162,7 @@ def test_only_tiers_that_a_policy_locks_need_to_answer(house: House) -> None:
     assert house.keeper.policies.import_s3(rules, name="imported", source="rules.json", caller=TESTER).policies
     view = house.keeper.plans.view(tenant=None, as_of=None, policies=leaving, source="leaving.yaml")
     assert [policy.name for policy in view.candidates] == ["leaving"]
-    assert [tier.name for tier in house.keeper.tiers.known()] == ["hot", "warm", "cold"]
+    assert {tier.name for tier in house.keeper.tiers.known()} >= {"hot", "warm", "cold"}
     of_warm = f"{SOON}retention: {{mode: governance, for: P7Y, in: [warm]}}\n"
     with pytest.raises(StoreDenied, match="warm"):
         house.keeper.policies.apply(of_warm, source="soon.yaml", caller=TESTER)
