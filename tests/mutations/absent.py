@@ -37,6 +37,12 @@ _FORMS = (
     ),
     Mutant(
         "absent fields",
+        "an answer is read in the encoding that it names",
+        (Edit(_BODIES, 'target=root, encoding="utf-8"', "target=root"),),
+        ("tests/integration/engine/collect/test_odd_deletes.py::test_an_odd_delete_stops_no_other_tier",),
+    ),
+    Mutant(
+        "absent fields",
         "a page deletes",
         (Edit(_DELETE, "                    _require_gone(place, key)\n", "                    pass\n"),),
         (f"{_PAGES}test_a_page_deletes_nothing",),

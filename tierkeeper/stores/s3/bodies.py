@@ -51,9 +51,25 @@ def require(kind: str, answer: Mapping[str, Any], read: Mapping[str, Any]) -> No
         raise KeyError(_NEXT[kind])  # botocore would take this page for the last one
 
 
+class _Root:
+    """A target of an XML parser that keeps the name of the first element alone."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self.name: str | None = None
+
+    def start(self, tag: str, _attributes: Mapping[str, str]) -> None:
+        """Keep the name of the first element, without its namespace."""
+        if self.name is None:
+            self.name = tag.rpartition("}")[2]
+
+
 def _root(body: bytes) -> str | None:
-    """Return the name of the root element without its namespace, None for an empty body; botocore has read it whole."""
-    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(["start"])
+    """Return the name of the root element without its namespace, None for an empty body; botocore has read it whole.
+
+    It is read as botocore reads it: as UTF-8, whatever encoding the body names.
+    """
+    root = _Root()
+    parser = ET.XMLParser(target=root, encoding="utf-8")  # noqa: S314  expat of today bounds entities, as botocore has it
     parser.feed(body[:_PREFIX])
-    event: Any = next(iter(parser.read_events()), None)
-    return None if event is None else str(event[1].tag).rpartition("}")[2]
+    return root.name
