@@ -17,6 +17,7 @@ from support import invariants
 from support.callers import TESTER
 from tierkeeper.base import callers
 from tierkeeper.base.errors import SweepAtWork
+from tierkeeper.engine.trust import epoch
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import layout
@@ -186,7 +187,7 @@ class House:
                 connection.execute(sa.text(f"UPDATE {table} SET {moved}"), {"length": length})  # noqa: S608  constants
 
     def reset(self) -> None:
-        """Empty the catalog and the folders of the tiers, as if nothing had ever been stored."""
+        """Empty the catalog and the folders of the tiers, as if nothing had ever been stored; its epoch stays."""
         with self.keeper.engine.catalog.engine.begin() as connection:
             connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
             connection.execute(
@@ -197,7 +198,7 @@ class House:
             )
         for engine_tier in self.keeper.engine.tiers:
             store = self.keeper.engine.store(engine_tier.name)
-            keys = [ObjectKey(stored.location) for stored in store.list()]
+            keys = [ObjectKey(s.location) for s in store.list() if not s.location.startswith(epoch.FOLDER)]
             if keys:
                 store.delete(keys)
 

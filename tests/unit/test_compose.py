@@ -221,7 +221,7 @@ def test_flower_has_a_login_and_is_read_only() -> None:
     found = environment(flower)
     assert found["FLOWER_BASIC_AUTH"] == "operator:fl-pass"
     assert found["FLOWER_READ_ONLY"] == "true"
-    script = flower["command"][2].replace("exec celery", "echo started")
+    script = flower["command"][2].replace("exec python", "echo started")
     for login, started in (("operator:", False), ("operator:x", True)):
         env = {"PATH": "/usr/bin:/bin", "FLOWER_BASIC_AUTH": login}
         done = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, check=False)

@@ -177,7 +177,8 @@ def test_staged_content_is_read_twice_and_never_spooled(house: House, monkeypatc
         watching = [True]
 
         def note(event: str, arguments: tuple[Any, ...], name: str = upload.name, seen: Any = opened) -> None:  # noqa: ANN401
-            if event == "open" and watching and str(arguments[0]).endswith(name):  # noqa: B023  ended below
+            path = arguments[0] if event == "open" and watching else None  # noqa: B023  ended below
+            if isinstance(path, str | bytes) and os.fsdecode(path).endswith(name):
                 seen.append(name)
 
         sys.addaudithook(note)

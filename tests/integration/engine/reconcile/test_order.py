@@ -15,24 +15,27 @@ WEEK = timedelta(days=8)  # old enough for warm, by the default policy
 
 def before_listing(store: Store, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let something happen after a look has begun and right before the store is listed."""
-    original = store.list
-
-    def listing(prefix: str = "") -> Iterator[Stored]:
-        monkeypatch.setattr(store, "list", original)
-        happens()
-        yield from original(prefix)
-
-    monkeypatch.setattr(store, "list", listing)
+    _listing(store, happens, lambda: None, monkeypatch)
 
 
 def after_listing(store: Store, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let something happen right after the store was listed."""
+    _listing(store, lambda: None, happens, monkeypatch)
+
+
+def _listing(
+    store: Store, before: Callable[[], object], after: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = store.list
 
     def listing(prefix: str = "") -> Iterator[Stored]:
+        if prefix:  # the epoch's twins: the look has not begun
+            yield from original(prefix)
+            return
         monkeypatch.setattr(store, "list", original)
+        before()
         yield from original(prefix)
-        happens()
+        after()
 
     monkeypatch.setattr(store, "list", listing)
 
