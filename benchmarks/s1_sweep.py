@@ -78,9 +78,9 @@ class Catalog:
 
     def ours(self) -> None:
         """Claim and decide in batches until nothing is due."""
-        engine = self.keeper.engine
-        worker = Worker(token=new_id(), caller=Caller("benchmark"))
-        while claimed := claim_due(engine, worker, tenant=None):
+        engine, caller = self.keeper.engine, Caller("benchmark")
+        # a token a batch, as rotate has: what a token claimed and did not settle, it claims again
+        while claimed := claim_due(engine, Worker(new_id(), caller), tenant=None):
             plan = step_2_decide(engine, [c.artifact for c in claimed])
             self.found += len(plan.lacking)
 
