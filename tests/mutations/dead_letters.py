@@ -194,6 +194,12 @@ _KEEPING = (
     ),
     Mutant(
         "dead letters",
+        "a tally that counted nothing tells of messages that are gone",
+        (Edit("tierkeeper/catalog/deliveries.py", "            _TELLS,\n", ""),),
+        (f"{KEPT}test_a_tally_that_counted_nothing_is_not_listed",),
+    ),
+    Mutant(
+        "dead letters",
         "the tally of those not kept keeps the time of its skip",
         (
             Edit(

@@ -133,6 +133,8 @@ _STATES = {
     "skipped": _TABLE.skipped_by.is_not(None),
     "waiting": _TABLE.due_at.is_not(None),
 }
+#: the tally of dead letters is there from the first of them on, and tells of none that is gone until it counted one
+_TELLS = sa.or_(_TABLE.kind != "malformed", _TABLE.attempts > 0)
 _FORGET = sa.text("""
     DELETE FROM deliveries d
     WHERE
@@ -234,6 +236,7 @@ def select(
         .select_from(Delivery)
         .where(
             _STATES[state],
+            _TELLS,
             _TABLE.id > after,
             *where_given(kind, lambda only: _TABLE.kind == only),
             *of_tenant(_TABLE.tenant, tenant),

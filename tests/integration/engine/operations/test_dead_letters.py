@@ -109,6 +109,17 @@ def test_more_dead_letters_than_are_kept_are_counted(house: House) -> None:
     assert vital(house, "dead letters").condition.value == "bad"
 
 
+def test_a_tally_that_counted_nothing_is_not_listed(house: House) -> None:
+    """While every dead letter is kept, no list and no name tells of messages that are gone."""
+    assert keep(house, b"only", most=1)
+    every = StuckFilter(state=None)
+    assert [item.attempts for item in house.keeper.parked.select(every)] == [1]
+    with pytest.raises(ParkedNotFound):
+        house.keeper.parked.skip(StuckFilter(item="not-kept", state=None), caller=TESTER)
+    assert not keep(house, b"another", most=1)
+    assert len(list(house.keeper.parked.select(every))) == 2
+
+
 def test_what_is_listed_again_was_not_skipped(house: House) -> None:
     """A known letter, the tally and a retried message lose the time of their skip with the skip itself."""
     keeper = house.keeper
