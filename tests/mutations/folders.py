@@ -30,6 +30,20 @@ def _folder(what: str, edit: Edit, *tests: str) -> Mutant:
 
 FOLDERS = (
     _folder(
+        "what the next sweep deletes is told to who is asked alone",
+        Edit(
+            _COMMAND,
+            '    if options["created"] is not None:\n',
+            "    if options[\"created\"] == 'mtime' and not yes:\n",
+        ),
+        f"{_TESTS}test_what_the_next_sweep_deletes_is_always_told",
+    ),
+    _folder(
+        "what is sent needs a catalog where it is sent",
+        Edit(_COMMAND, "        if ask or not enqueued:\n", "        if True:\n"),
+        f"{_TESTS}test_what_is_sent_needs_no_catalog_where_it_is_sent",
+    ),
+    _folder(
         "a pipe is replaced by the events",
         Edit(_TARGETS, "    device = device_at(path)\n", "    device = None\n"),
         f"{_READING}test_what_is_no_file_is_written_to_and_links_stay",

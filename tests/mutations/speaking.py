@@ -16,6 +16,15 @@ def _said(name: str, edit: Edit, test: str) -> Mutant:
 
 SPEAKING = (
     _said(
+        "a question that nothing answers is a no",
+        Edit(
+            "tierkeeper/cli/support/questions.py",
+            "        if isinstance(abort.__context__, EOFError) and not streams.can_ask():\n",
+            "        if False:\n",
+        ),
+        "tests/unit/cli/support/test_questions.py::test_a_missing_answer_names_the_option_that_gives_it",
+    ),
+    _said(
         "help loads all that its command works with",
         Edit("tierkeeper/cli/support/__init__.py", "if not TYPE_CHECKING:", "if TYPE_CHECKING:"),
         "tests/unit/cli/test_imports.py::test_help_loads_click_alone",

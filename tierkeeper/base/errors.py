@@ -11,6 +11,7 @@ from tierkeeper_client.errors import (
 __all__ = [
     "AcceptedMeanwhile",
     "AlreadyThere",
+    "AnswerMissing",
     "ArtifactDeleted",
     "ArtifactNotFound",
     "ArtifactPurged",
@@ -274,6 +275,14 @@ class CatalogEncoding(TierkeeperError):
 
     exit_code = 4
     of_all = True
+
+
+class AnswerMissing(TierkeeperError):
+    """Nothing answered the question {question!r}: standard input is at its end, and nothing more was done. Answer yes
+    before it is asked, with {option}.
+    """
+
+    exit_code = 4
 
 
 class FileUnusable(TierkeeperError):

@@ -208,6 +208,13 @@ def format_size(size: int) -> str:
     return f"{amount:.1f}".removesuffix(".0") + " TiB"
 
 
+def format_count(count: int, noun: str) -> str:
+    """Return how many of what: ``1 artifact``, ``2 copies``, ``0 files``; ``noun`` is one of them."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
 def exact_size(size: int) -> str:
     """Return ``size`` exactly, in the largest binary unit that divides it."""
     for unit, name in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):

@@ -1,6 +1,6 @@
 import click
 
-from tierkeeper.cli.support import messages, output, params
+from tierkeeper.cli.support import messages, output, params, questions
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.recovery import RebuildResult
@@ -55,8 +55,8 @@ def downgrade(session: Session, *, revision: str, yes: bool) -> None:
 
     Stop everything else that uses the catalog before. What the earlier version has no place for is forgotten.
     """
-    if not yes and not click.confirm(f"Bring the catalog back to revision {revision}?", err=True):
-        raise click.Abort
+    if not yes:
+        questions.confirm(f"Bring the catalog back to revision {revision}?")
     before = session.downgrade(revision)
     if session.output.as_json:
         session.output.document({"from": before, "to": revision})

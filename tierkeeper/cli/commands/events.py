@@ -8,8 +8,9 @@ import click
 
 from tierkeeper.audit import lines
 from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.quantities import format_count
 from tierkeeper.base.states import Outcome
-from tierkeeper.cli.support import eventlog, messages, output, params, targets
+from tierkeeper.cli.support import eventlog, messages, output, params, questions, targets
 from tierkeeper.cli.support.groups import TierCommand, VerbedCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.detaching import DetachedMonth
@@ -157,9 +158,9 @@ def detach(session: Session, *, before: datetime, folder: Path, dry_run: bool, y
     if not dry_run and not yes:
         planned = [month for month in detached(dry=True) if month.outcome is Outcome.DONE]
         number = sum(month.events for month in planned)
-        question = f"Move {number} events of {len(planned)} months out of the catalog, into {folder}?"
-        if planned and not click.confirm(question, err=True):
-            raise click.Abort
+        what = f"{format_count(number, 'event')} of {format_count(len(planned), 'month')}"
+        if planned:
+            questions.confirm(f"Move {what} out of the catalog, into {folder}?")
     months = list[DetachedMonth]()
     try:
         months.extend(detached(dry=dry_run))

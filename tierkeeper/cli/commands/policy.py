@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tierkeeper.base.errors import PoliciesLeftOver
-from tierkeeper.cli.support import output, params, streams, targets
+from tierkeeper.cli.support import output, params, questions, streams, targets
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
@@ -146,8 +146,8 @@ def test(
 def remove(session: Session, *, name: str, yes: bool) -> None:
     """Remove policy NAME; what it governed falls to the next that matches."""
     found = session.keeper.policies.get(name)
-    if not yes and not click.confirm(f"Remove policy {found.name} v{found.version}?", err=True):
-        raise click.Abort
+    if not yes:
+        questions.confirm(f"Remove policy {found.name} v{found.version}?")
     _print_changes(session, [session.keeper.policies.remove(name, caller=session.caller)])
 
 
@@ -197,8 +197,7 @@ def import_s3(
         if session.output.as_json or not streams.can_ask():
             raise
         _print_import(session, do(dry_run=True))
-        if not click.confirm(f"Remove {error.data['policies']}, and apply the rest?", err=True):
-            raise click.Abort from None
+        questions.confirm(f"Remove {error.data['policies']}, and apply the rest?", option="--remove-missing")
         imported = do(remove_missing=True)
     if session.output.as_json:
         session.output.document(imported)

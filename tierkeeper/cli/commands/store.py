@@ -8,12 +8,13 @@ import click
 
 from tierkeeper.base import clock
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import enqueuing, messages, params, sourcefiles, storing, transfers
+from tierkeeper.base.quantities import format_count
+from tierkeeper.cli.support import enqueuing, messages, params, questions, sourcefiles, storing, transfers
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper_client import contract
-from tierkeeper_client.errors import InvalidName
+from tierkeeper_client.errors import InvalidName, TierkeeperError
 from tierkeeper_client.times import FIRST
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, yes: bool,
         if session.output.as_json:
             session.output.document([])
         return
-    if options["created"] == params.MTIME and not yes:
-        _confirm_purges(session, items)
+    if options["created"] is not None:
+        _warn_of_purges(session, items, enqueued=enqueue, ask=options["created"] == params.MTIME and not yes)
     single = len(items) == 1 and not sources.left_out and not items[0].file.inside
     if enqueue and single:
         messages.send(session, [messages.Post(items[0].ref, partial(_send, session, items[0]))], wait=wait)
@@ -144,18 +145,28 @@ def _creations(session: Session, files: "Sequence[SourceFile]", given: datetime 
     return [datetime.fromtimestamp(min(max(at, earliest), latest), UTC) for at in changed]
 
 
-def _confirm_purges(session: Session, items: "Sequence[FileItem]") -> None:
-    """Ask before anything is stored that its policy would delete at once for the time of its file."""
-    past = session.keeper.artifacts.past_purge([(item.args, item.size) for item in items], caller=session.caller)
+def _warn_of_purges(session: Session, items: "Sequence[FileItem]", *, enqueued: bool, ask: bool) -> None:
+    """Tell, before anything is stored, what its policy deletes at once for its creation time; ``ask`` whether to.
+
+    What is only sent needs no catalog here: one that does not answer is told, and keeps nothing from being sent.
+    """
+    try:
+        past = session.keeper.artifacts.past_purge([(item.args, item.size) for item in items], caller=session.caller)
+    except TierkeeperError as error:
+        if ask or not enqueued:
+            raise
+        session.output.warn(f"not known is what the next sweep deletes of this for its age: {error}")
+        return
     old = [str(item.file.path) for item, gone in zip(items, past, strict=True) if gone]
     if not old:
         return
+    verb, whose = ("is", "its policy purges it") if len(old) == 1 else ("are", "their policies purge them")
     session.output.warn(
-        f"{len(old)} of {len(items)} files are past the age at which their policies purge them, such as {old[0]}: the"
-        " next sweep deletes what is stored of them"
+        f"{len(old)} of {format_count(len(items), 'file')} {verb} past the age at which {whose}, such as {old[0]}: the"
+        " next sweep deletes what is stored of it"
     )
-    if not click.confirm("Store them?", err=True):
-        raise click.Abort
+    if ask:
+        questions.confirm(f"Store {'it' if len(old) == 1 else 'them'}?")
 
 
 def _arguments(

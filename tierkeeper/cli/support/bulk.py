@@ -9,8 +9,9 @@ import click
 from rich.text import Text
 
 from tierkeeper.base.errors import NothingToSelect
+from tierkeeper.base.quantities import format_count
 from tierkeeper.base.states import ArtifactState, Outcome
-from tierkeeper.cli.support import messages, output, params
+from tierkeeper.cli.support import messages, output, params, questions
 from tierkeeper.cli.support.session import Session
 from tierkeeper.values.artifacts import ItemError, Ref, VerbResult
 from tierkeeper_client.contract import TaskName, VerbArgs, validated
@@ -175,5 +176,4 @@ def confirm(session: Session, found: Sequence[Target], *, what: str) -> None:
     shown = ", ".join(str(target.ref) for target in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004  the three that are shown
     session.output.warn(f"{shown}{more}")
-    if not click.confirm(f"{what} {len(found)} artifact{'s' if len(found) > 1 else ''}?", err=True):
-        raise click.Abort
+    questions.confirm(f"{what} {format_count(len(found), 'artifact')}?")

@@ -31,7 +31,13 @@ codecs.register_error(_REPLACING, _question_marks)
 
 def can_ask() -> bool:
     """Return True if standard input is a terminal, where a question finds an answer."""
-    return sys.stdin.isatty()
+    return open_for_reading() and sys.stdin.isatty()
+
+
+def open_for_reading() -> bool:
+    """Return True unless standard input is closed, as by ``<&-``: Python has none then."""
+    stream: TextIO | None = sys.stdin
+    return stream is not None and not stream.closed
 
 
 def takes_all(stream: TextIO) -> bool:

@@ -153,13 +153,43 @@ def test_files_keep_their_times_and_none_is_purged_unasked(tk: Tierkeeper, folde
     os.utime(folder / "f01.txt", (ahead, ahead))
     asked = tk("store", "-r", "in", *INTO, "--created", "mtime", stdin="n\n")
     assert asked.code == 130
-    assert "1 of 12 files are past the age" in asked.err
+    assert "1 of 12 files is past the age" in asked.err
     assert "1 of 12 files were changed in the future" in asked.err
     assert tk("ls").err == "nothing matches\n"
     assert tk("store", "-r", "in", *INTO, "--created", "mtime", "--yes").code == 0
     created = {one["ref"]["name"]: one["created_at"] for one in tk("-o", "json", "ls").json}
     assert created["f00.txt"] < created["f02.txt"]
     assert tk("store", "-", *INTO, "--name", "n", "--created", "mtime", stdin="x").code == 2
+
+
+@pytest.mark.row("B2", "write")
+@pytest.mark.parametrize("how", [(), ("--enqueue",)])
+@pytest.mark.parametrize("source", ["in", "in/f00.txt"])
+@pytest.mark.parametrize("created", [("--created", "mtime", "--yes"), ("--created", "400d")])
+def test_what_the_next_sweep_deletes_is_always_told(
+    tk: Tierkeeper, folder: Path, how: tuple[str, ...], source: str, created: tuple[str, ...]
+) -> None:
+    """Of folders and files, stored or sent, with --yes or a time that asks nothing: how many are deleted is told."""
+    old = time.time() - 400 * 86400
+    for file in folder.iterdir():
+        os.utime(file, (old, old))
+    done = tk("--quiet", "store", "-r", source, *INTO, *created, *how)
+    assert done.code == 0, done.err
+    number = "12 of 12 files are" if source == "in" else "1 of 1 file is"
+    assert f"{number} past the age" in done.err
+    assert "the next sweep deletes" in done.err
+
+
+@pytest.mark.row("B2", "write")
+def test_what_is_sent_needs_no_catalog_where_it_is_sent(
+    tk: Tierkeeper, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A catalog that does not answer leaves unknown what the sweep deletes: that is told, and the file is sent."""
+    monkeypatch.setenv("TIERKEEPER_CATALOG__URL", f"postgresql://nowhere@/nothing?host={folder}")
+    sent = tk("store", str(folder / "f00.txt"), *INTO, "--created", "mtime", "--yes", "--enqueue")
+    assert (sent.code, "not known is what the next sweep deletes" in sent.err) == (0, True), sent.err
+    asked = tk("store", str(folder / "f00.txt"), *INTO, "--created", "mtime", "--enqueue")
+    assert asked.code == 6
 
 
 @pytest.mark.row("B14", "batches")

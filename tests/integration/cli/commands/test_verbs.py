@@ -85,7 +85,9 @@ def test_what_a_filter_selects_comes_back(tk: Tierkeeper, stored: Stored) -> Non
 def test_purge_asks_and_can_be_taken_back(tk: Tierkeeper, stored: Stored) -> None:
     """A no leaves all as it was; a purged artifact says until when it can be undeleted, and can."""
     ref = stored()
-    assert tk("purge", ref, stdin="n\n").code != 0
+    assert tk("purge", ref, stdin="n\n").code == 130
+    unasked = tk("purge", ref)
+    assert (unasked.code, "Purge 1 artifact?" in unasked.err, "with --yes" in unasked.err) == (4, True, True)
     assert tk("-o", "json", "show", ref).json["state"] == "live"
     assert tk("purge", ref, stdin="y\n").code == 0
     gone = tk("get", ref, "-")
