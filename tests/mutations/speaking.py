@@ -5,6 +5,7 @@ from mutations.mutant import Edit, Mutant
 _TABLES = "tierkeeper/cli/support/tables.py"
 _STREAMS = "tierkeeper/cli/support/streams.py"
 _DATABASE = "tierkeeper/catalog/database.py"
+_PARKED_TESTS = "tests/integration/cli/commands/test_parked.py::"
 _OUTPUT_TESTS = "tests/unit/cli/support/test_output.py::"
 _STREAMS_TESTS = "tests/unit/cli/test_streams.py::"
 _ENCODING = "tests/integration/catalog/test_encoding.py::test_a_database_that_cannot_hold_every_name_is_refused"
@@ -15,6 +16,16 @@ def _said(name: str, edit: Edit, test: str) -> Mutant:
 
 
 SPEAKING = (
+    _said(
+        "one item that is not stuck stops the others",
+        Edit("tierkeeper/cli/commands/parked.py", "if len(selections) <= 1 or error.of_all:", "if error:"),
+        f"{_PARKED_TESTS}test_one_that_is_not_stuck_does_not_stop_the_others",
+    ),
+    _said(
+        "several items of which one failed are a success",
+        Edit("tierkeeper/cli/commands/parked.py", "    if any(isinstance(result, StuckError) or ", "    if any("),
+        f"{_PARKED_TESTS}test_one_that_is_not_stuck_does_not_stop_the_others",
+    ),
     _said(
         "a question that nothing answers is a no",
         Edit(

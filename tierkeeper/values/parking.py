@@ -92,3 +92,11 @@ class StuckResult:
     outcome: str  # retried | skipped | refused (a retry of a dead letter) | gone (no longer stuck)
     detail: str
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StuckError:
+    """One of several items about which nothing was decided: what was asked for, and its error as a dictionary."""
+
+    asked: str
+    error: Mapping[str, Any]

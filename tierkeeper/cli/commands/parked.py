@@ -7,15 +7,16 @@ from uuid import UUID
 
 import click
 
-from tierkeeper.base.errors import ParkedNotFound
-from tierkeeper.cli.support import listing, output, params
+from tierkeeper.base.errors import ParkedNotFound, TierkeeperError
+from tierkeeper.cli.support import listing, messages, output, params
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.values.parking import Stuck, StuckFilter, StuckKind, StuckResult, StuckState
+from tierkeeper.values.parking import Stuck, StuckError, StuckFilter, StuckKind, StuckResult, StuckState
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+REFUSED: Final = "refused"  # a dead letter, which cannot be sent again
 ITEM_HELP: Final = "ITEM is an artifact (TENANT/WORKFLOW/NAME[@VERSION]), or a message's key or id."
 
 
@@ -81,7 +82,7 @@ def _table(items: Sequence[Stuck]) -> "Table":
     for item in items:
         size = [output.size(item.size)] if sizes else []
         state, since = output.word(item.state.value), output.moment(item.since)
-        table.add_row(_called(item), item.what, *size, state, since, item.reason)
+        table.add_row(_called(item), _what(item), *size, state, since, item.reason)
     return table
 
 
@@ -108,7 +109,7 @@ def show(session: Session, *, item: str, tenant: str | None, raw: bool) -> None:
             ("kind", stuck.kind.value),
             ("state", output.word(stuck.state.value)),
             ("tenant", stuck.tenant or "-"),
-            ("what", stuck.what),
+            ("what", _what(stuck)),
             ("reason", stuck.reason),
             ("attempts" if stuck.kind is not StuckKind.MALFORMED else "came", str(stuck.attempts)),
             ("since", output.moment(stuck.since)),
@@ -153,18 +154,40 @@ def _carry_out(
     everything: bool,
     dry_run: bool,
 ) -> None:
-    """Apply ``decide`` to the items that the arguments or the filter select, and print the outcome of each."""
+    """Apply ``decide`` to the items that the arguments or the filter select, and print the outcome of each.
+
+    With a single item its error is raised; with several, one that fails does not stop the others, and the exit code is
+    7. What all the others would meet too ends it, after what was decided is printed.
+    """
     if bool(items) == (everything or replace(chosen, tenant=None) != StuckFilter()):
         raise click.UsageError("Name items, or select some, such as with --workflow or --reason, or say --all.")
-    selections = [_item_filter(item, chosen) for item in items] or [chosen]
     # a skipped message can be retried, but only by name
-    selections = [replace(each, state=None if items else StuckState.PARKED) for each in selections]
-    results = [result for each in selections for result in decide(each, caller=session.caller, dry_run=dry_run)]
+    selections = {item: replace(_item_filter(item, chosen), state=None) for item in items}
+    results: list[StuckResult | StuckError] = []
+    try:
+        for asked, selection in (selections or {"": replace(chosen, state=StuckState.PARKED)}).items():
+            try:
+                results += decide(selection, caller=session.caller, dry_run=dry_run)
+            except TierkeeperError as error:
+                if len(selections) <= 1 or error.of_all:
+                    raise
+                results.append(StuckError(asked, error.as_dict()))
+    finally:
+        if results:
+            _print_decisions(session, results, dry_run=dry_run)
+    if any(isinstance(result, StuckError) or result.outcome == REFUSED for result in results):
+        click.get_current_context().exit(messages.SOME_FAILED)
+
+
+def _print_decisions(session: Session, results: Sequence[StuckResult | StuckError], *, dry_run: bool) -> None:
     if session.output.as_json:
         session.output.document(results)
         return
     table = output.table("item", "outcome", "detail", "reason", fold=["item", "detail", "reason"])
     for result in results:
+        if isinstance(result, StuckError):
+            table.add_row(result.asked, output.word("error"), str(result.error["message"]), "")
+            continue
         outcome = output.Text("dry run: " if dry_run else "", style="bright_black")
         outcome.append_text(output.word(result.outcome))
         table.add_row(_called(result.item), outcome, result.detail, result.item.reason)
@@ -196,6 +219,11 @@ def _origin(stuck: Stuck) -> list[tuple[str, str]]:
 
 
 def _called(item: Stuck) -> str:
-    if item.kind is StuckKind.ARTIFACT:
-        return str(item.ref)
-    return f"{item.key} ({item.ref or item.tenant or 'nobody'})"
+    """Return the name by which the commands take the item."""
+    return str(item.ref if item.kind is StuckKind.ARTIFACT else item.key)
+
+
+def _what(item: Stuck) -> str:
+    """Return the step of an artifact; of a message its task, and what it is about."""
+    about = None if item.kind is StuckKind.ARTIFACT else item.ref or item.tenant
+    return f"{item.what} of {about}" if about else item.what

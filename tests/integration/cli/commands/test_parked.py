@@ -99,6 +99,34 @@ def test_retry_and_skip_decide(tk: Tierkeeper) -> None:
     assert tk("parked", "skip", "key-1", "--all").code == 2
 
 
+@pytest.mark.row("F12", "retried or skipped by an operator")
+@pytest.mark.usefixtures("stuck")
+def test_one_that_is_not_stuck_does_not_stop_the_others(tk: Tierkeeper) -> None:
+    """Each of several items has its own outcome, and the exit code is 7; a single one has its own code."""
+    done = tk("-o", "json", "parked", "retry", "acme/w/a.txt", "nothing", "key-1")
+    assert done.code == 7
+    assert [one.get("outcome", one.get("asked")) for one in done.json] == ["retried", "nothing", "retried"]
+    assert done.json[1]["error"]["error"] == "ParkedNotFound"
+    shown = tk("parked", "skip", "acme/w/b.md", "nothing")
+    assert (shown.code, "acme/w/b.md" in shown.out, "nothing" in shown.out) == (7, True, True)
+    assert tk("-o", "json", "parked", "list").json == []
+    assert tk("parked", "skip", "nothing").code == 3
+
+
+@pytest.mark.row("F12", "listed")
+def test_what_the_list_calls_a_message_names_it(tk: Tierkeeper, database_url: str) -> None:
+    """A line of the list begins with what the other commands take; what a message is about stands beside it."""
+    letter = DeadLetter(b"x", 1, b"hash", "too large", "redis", "verbs", "unknown")
+    with Keeper.open(load(environ={}, catalog={"url": database_url})) as keeper:
+        keeper.deliveries.refuse(letter)
+        keeper.deliveries.park(Sent("tierkeeper.store", "key-1", MESSAGE), reason="given up")
+    lines = tk("parked", "list").out.splitlines()[2:]
+    assert [line.split("  ")[0] for line in lines] == [b"hash".hex(), "key-1"]
+    assert "tierkeeper.store of acme/w/m.txt" in lines[1]
+    refused = tk("parked", "retry", b"hash".hex(), "key-1")
+    assert (refused.code, "refused" in refused.out, "retried" in refused.out) == (7, True, True)
+
+
 @pytest.fixture
 def black_hole() -> Iterator[int]:
     """A port whose server takes no connection any more: who connects hears nothing at all."""
