@@ -13,6 +13,7 @@ from typing import Final
 from celery.bin import celery
 
 import worker.app
+from tierkeeper.base import supervised
 
 APP: Final = f"{worker.app.__name__}:app"  # imported already, so Celery finds it nowhere else
 UNSAFE: Final = "Start it as `python -P -m worker.start`: without -P, Python runs what lies in the working folder.\n"
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     if not sys.flags.safe_path:
         sys.stderr.write(UNSAFE)
         return 2
+    if arguments[:1] == [supervised.FLAG]:
+        arguments = arguments[1:]
+        supervised.end_with_supervisor()
     os.environ["PYTHONSAFEPATH"] = "1"  # for helper processes that Python and billiard start
     os.environ.setdefault("FLOWER_CONF", os.devnull)
     sys.argv[1:] = ["-A", APP, *arguments]

@@ -8,6 +8,7 @@ _TESTS = "tests/unit/worker/test_start.py::"
 _STARTED = (f"{_TESTS}test_what_up_starts_runs_nothing_of_the_working_folder",)
 _OTHERS = (f"{_TESTS}test_neither_threads_nor_django_look_there",)
 _HELPERS = (f"{_TESTS}test_helper_processes_and_a_configuration_of_ones_own",)
+_KILLED = "tests/integration/cli/test_processes.py::test_what_up_began_ends_with_it_when_it_is_killed"
 _RULE = "starting"
 
 STARTING = (
@@ -16,10 +17,42 @@ STARTING = (
         "up starts processes by Celery's own command",
         (
             Edit(
-                "tierkeeper/cli/support/programs.py", '"-P", "-m", "worker.start"', '"-m", "celery", "-A", "worker.app"'
+                "tierkeeper/cli/support/programs.py",
+                '"-P", "-m", "worker.start", supervised.FLAG',
+                '"-m", "celery", "-A", "worker.app"',
             ),
         ),
         _STARTED,
+    ),
+    Mutant(
+        _RULE,
+        "processes of a killed supervisor stay",
+        (Edit("tierkeeper/base/supervised.py", "    signal.pthread_kill(main, signal.SIGTERM)", "    del main"),),
+        ("tests/unit/base/test_supervised.py::test_a_process_is_told_to_end_when_its_supervisor_was_killed",),
+    ),
+    Mutant(
+        _RULE,
+        "a process closes its ears to its supervisor's end",
+        (Edit(_START, "        supervised.end_with_supervisor()\n", ""),),
+        (_KILLED,),
+    ),
+    Mutant(
+        _RULE,
+        "a second set begins beside what a killed up left",
+        (
+            Edit(
+                "tierkeeper/cli/support/supervisor.py",
+                "pass_fds=() if self._lock is None else (self._lock.file.fileno(),),",
+                "pass_fds=(),",
+            ),
+        ),
+        (_KILLED,),
+    ),
+    Mutant(
+        _RULE,
+        "what a killed up left is not named",
+        (Edit("tierkeeper/cli/support/homelock.py", " or runs(first):\n", " or first:\n"),),
+        ("tests/unit/cli/support/test_homelock.py::test_what_a_killed_command_left_keeps_others_away",),
     ),
     Mutant(
         _RULE,

@@ -61,8 +61,13 @@ def alive(pid_file: Path, *words: str) -> int | None:
         pid = int(pid_file.read_text().split("\n", 1)[0])
     except (OSError, ValueError):
         return None
+    return pid if runs(pid, *words) else None
+
+
+def runs(pid: int, *words: str) -> bool:
+    """Return True if the process is alive with ``words`` in its command line."""
     line = _command_line(pid)
-    return pid if line and all(word in line for word in words) else None
+    return bool(line) and all(word in line for word in words)
 
 
 def _command_line(pid: int) -> str:

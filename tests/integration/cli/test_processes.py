@@ -267,6 +267,36 @@ def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> 
             up.kill()
 
 
+@pytest.mark.slow
+def test_what_up_began_ends_with_it_when_it_is_killed(home: Path) -> None:
+    """Worker and Beat end warmly, and the servers with them; one that cannot end is named to the next `up`."""
+    log = home / "log"
+    with log.open("wb") as stream:
+        up = subprocess.Popen(
+            [TIERKEEPER, "up", "--concurrency", "1", "--no-flower"], cwd=home, env=_environment(), stderr=stream
+        )
+    children: dict[str, int] = {}
+    try:
+        _wait(lambda: b"ready" in log.read_bytes(), seconds=180)
+        children = _children(up.pid)
+        folder = home / ".tierkeeper"
+        servers = [
+            int((folder / name).read_text().split()[0]) for name in ("postgres/postmaster.pid", "valkey/valkey.pid")
+        ]
+        os.kill(children["beat"], signal.SIGSTOP)
+        up.kill()
+        up.wait()
+        _wait(lambda: not Path(f"/proc/{children['worker']}").exists())
+        refused = _run(home, "up")
+        assert refused.returncode == 4
+        assert f"beat (process {children['beat']})" in refused.stderr
+    finally:
+        up.kill()
+        if "beat" in children:
+            os.kill(children["beat"], signal.SIGCONT)
+    _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (*children.values(), *servers)))
+
+
 def _children(parent: int) -> dict[str, int]:
     """The processes that `up` started, by the name Celery gives their work."""
     found = {}

@@ -38,16 +38,14 @@ SAID = re.compile(r"`celery -A worker.app worker` starts the same worker")
 
 def _run(command: Any, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
     where = {**ENVIRONMENT, "TIERKEEPER_HOME": str(folder.parent / "home"), **environment}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=where,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    pipe = os.pipe()  # as of a supervisor that lives
+    try:
+        return subprocess.run(
+            command, cwd=folder, env=where, capture_output=True, text=True, check=False, timeout=60, stdin=pipe[0]
+        )
+    finally:
+        for end in pipe:
+            os.close(end)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 
 from tierkeeper.base import callers, clock
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.demo import content, steps
 from tierkeeper.cli.support import homelock, opening, output
 from tierkeeper.cli.support.groups import TierCommand
@@ -40,14 +41,14 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
         days=settings.retention,
     )
     if len(items) < count:
-        session.output.say(f"there are only {len(items)} files to take")
+        session.output.say(f"only {format_count(len(items), 'file')} to take")
     if dry_run:
         _plan(session, items)
         return
     with ExitStack() as stack:
-        stack.enter_context(homelock.lock_home(settings, by="tierkeeper demo"))
+        lock = stack.enter_context(homelock.lock_home(settings, by="tierkeeper demo"))
         resolved = steps.own_broker(session)
-        stack.enter_context(steps.worker(session, resolved))
+        stack.enter_context(steps.worker(session, resolved, lock))
         client = stack.enter_context(opening.client_of(resolved, caller=callers.DEMO))
         steps.Demo(session, client, items).run()
 

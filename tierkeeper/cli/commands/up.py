@@ -15,6 +15,7 @@ from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.embedded.process import private_file
 
 if TYPE_CHECKING:
+    from tierkeeper.cli.support.homelock import HomeLock
     from tierkeeper.cli.support.supervisor import Program
     from tierkeeper.settings.settings import Settings
 
@@ -40,7 +41,7 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     five times in a row.
     """
     settings = session.settings
-    with homelock.lock_home(settings, by="tierkeeper up"):
+    with homelock.lock_home(settings, by="tierkeeper up") as lock:
         for line in session.start():
             session.output.say(line)
         session.reach()
@@ -49,7 +50,7 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
             started.append(programs.celery(session, "beat"))
         if not no_flower:
             started.append(_flower(session))
-        _run(session, started, watched=not no_beat)
+        _run(session, started, lock, watched=not no_beat)
 
 
 def _concurrency(count: int | None) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ def _password(settings: "Settings") -> tuple[str, str]:
     return password, f"{password} (shown once, kept in {path})"
 
 
-def _run(session: Session, started: "list[Program]", *, watched: bool) -> None:
+def _run(session: Session, started: "list[Program]", lock: "HomeLock", *, watched: bool) -> None:
     patience = session.settings.engine.task_seconds + STOP_MARGIN
     stalled = session.settings.health.stalled
     broker = str(session.resolved.broker.url)
@@ -107,6 +108,7 @@ def _run(session: Session, started: "list[Program]", *, watched: bool) -> None:
         patience=patience,
         onlooker=looks,
         every=stalled.total_seconds() / LOOKS,
+        lock=lock,
     )
     servers = serverwatch.ServerWatch(session.embedded, session.output.warn)
     hurry = threading.Event()

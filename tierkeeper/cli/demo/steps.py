@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tierkeeper.base import callers, clock
-from tierkeeper.base.quantities import format_duration
+from tierkeeper.base.quantities import format_count, format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
 from tierkeeper.cli.demo import content
 from tierkeeper.cli.demo.content import DemoFile
@@ -21,6 +21,7 @@ from tierkeeper.cli.support import messages
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.eventlog import event_table
 from tierkeeper.cli.support.explanation import print_explanation
+from tierkeeper.cli.support.homelock import HomeLock
 from tierkeeper.cli.support.programs import celery
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.statistics import tier_table
@@ -68,7 +69,7 @@ def log_file(settings: Settings) -> Path:
 
 
 @contextmanager
-def worker(session: Session, resolved: Settings) -> Iterator[None]:
+def worker(session: Session, resolved: Settings, lock: HomeLock) -> Iterator[None]:
     """Run a real worker with a grace of seconds until the block ends."""
     program = celery(session, "worker", "--concurrency", "2", "--hostname", "demo@%h")
     environment = {**program.environment, "TIERKEEPER_ENGINE__GRACE": format_duration(content.GRACE)}
@@ -77,7 +78,7 @@ def worker(session: Session, resolved: Settings) -> Iterator[None]:
     handle = private_file(log_file(session.settings), os.O_WRONLY | os.O_TRUNC)
     with os.fdopen(handle, "w", encoding="utf-8") as log:
         console = Console(file=log, width=240)
-        supervisor = Supervisor([Program("worker", program.command, environment)], console, patience=20)
+        supervisor = Supervisor([Program("worker", program.command, environment)], console, patience=20, lock=lock)
         supervisor.start()
         watcher = Thread(target=supervisor.watch)
         watcher.start()
@@ -141,7 +142,7 @@ class Demo:
                 sent.append((item.ref, handle))
                 advance(1)
         self._answers(sent, "storing")
-        self._show(f"store: {len(sent)} files, each first in hot, whatever its age")
+        self._show(f"store: {format_count(len(sent), 'file')}, each first in hot, whatever its age")
 
     def _sweep(self) -> None:
         """Send `rotate` as Beat would, until nothing of the tenant is due and no run is under way."""

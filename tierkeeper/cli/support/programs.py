@@ -2,6 +2,7 @@
 
 import sys
 
+from tierkeeper.base import supervised
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.supervisor import Program
 
@@ -16,5 +17,5 @@ def celery(session: Session, name: str, *arguments: str) -> Program:
         environment["TIERKEEPER_CONFIG"] = str(session.state.config.absolute())
     if settings.log.format == "auto":
         environment["TIERKEEPER_LOG__FORMAT"] = "console"
-    command = (sys.executable, "-P", "-m", "worker.start", "--quiet", name, *logging, *arguments)
+    command = (sys.executable, "-P", "-m", "worker.start", supervised.FLAG, "--quiet", name, *logging, *arguments)
     return Program(name, command, environment)

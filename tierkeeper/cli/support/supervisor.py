@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tierkeeper.base.backoff import Backoff
+from tierkeeper.cli.support.homelock import HomeLock
 
 #: seconds before a dead process is started again; a server, from its second death on
 PAUSES: Final = Backoff(first=1.0, cap=30.0)
@@ -41,8 +42,10 @@ class HangFinding:
 class Supervisor:
     """Keeps ``programs`` running until :meth:`stop`; their lines go to ``console``, prefixed and coloured.
 
-    Each runs in a session of its own, so that Ctrl-C reaches this process only, which decides when to stop them.
-    ``onlooker`` is called ``every`` so many seconds; the program that it reports as hanging is killed and restarted.
+    Each runs in a session of its own, so that Ctrl-C reaches this process only, which decides when to stop them. Their
+    standard input is a pipe that ends with this process, however it does: see :mod:`tierkeeper.base.supervised`.
+    ``lock`` is held by them too, and told of each. ``onlooker`` is called ``every`` so many seconds; the program that
+    it reports as hanging is killed and restarted.
     """
 
     def __init__(
@@ -53,14 +56,17 @@ class Supervisor:
         patience: float = 60.0,
         onlooker: Callable[[], HangFinding | None] | None = None,
         every: float = 60.0,
+        lock: HomeLock | None = None,
     ) -> None:
         self._onlooker = onlooker
         self._every = every
         self._console = console
         self._patience = patience  # seconds allowed for a warm stop
         self._width = max(len(program.name) for program in programs)
+        self._pipe = list(os.pipe())
         self._children = [
-            _Child(program, COLOURS[at % len(COLOURS)], self._show) for at, program in enumerate(programs)
+            _Child(program, COLOURS[at % len(COLOURS)], self._show, stdin=self._pipe[0], lock=lock)
+            for at, program in enumerate(programs)
         ]
         self._stopping = threading.Event()
 
@@ -86,6 +92,13 @@ class Supervisor:
 
         Once ``hurry`` is set or the patience is over they are killed; the next claim takes up the work that they held.
         """
+        try:
+            return self._end(hurry)
+        finally:
+            while self._pipe:
+                os.close(self._pipe.pop())
+
+    def _end(self, hurry: threading.Event | None) -> bool:
         for child in self._children:
             child.signal(signal.SIGTERM)
         deadline = time.monotonic() + self._patience
@@ -118,7 +131,17 @@ class Supervisor:
 class _Child:
     """One process and the thread that reads its lines."""
 
-    def __init__(self, program: Program, colour: str, show: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        colour: str,
+        show: Callable[[str, str, str], None],
+        *,
+        stdin: int,
+        lock: HomeLock | None,
+    ) -> None:
+        self._stdin = stdin
+        self._lock = lock
         self._program = program
         self._colour = colour
         self._show = show
@@ -140,11 +163,14 @@ class _Child:
         self._process = subprocess.Popen(  # noqa: S603  the commands are our own
             list(self._program.command),
             env={**os.environ, **self._program.environment, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
+            stdin=self._stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=() if self._lock is None else (self._lock.file.fileno(),),
         )
+        if self._lock is not None:
+            self._lock.note(self.name, self._process.pid)
         self._started = time.monotonic()
         self._again_at = None
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
