@@ -56,6 +56,12 @@ STARTING = (
     ),
     Mutant(
         _RULE,
+        "a new home is made silently",
+        (Edit("tierkeeper/cli/support/session.py", '            self.output.say(f"made', '            str(f"made'),),
+        ("tests/integration/cli/test_processes.py::test_a_tier_that_is_out_hinders_only_what_needs_it",),
+    ),
+    Mutant(
+        _RULE,
         "tasks are imported from the working folder first",
         (Edit(_APP, "    loader=loader.InstalledLoader,\n", ""),),
         _STARTED,

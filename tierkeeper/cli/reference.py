@@ -20,8 +20,12 @@ Written from the commands themselves by `python -m tierkeeper.cli.reference`; do
 - Every command also takes `-o table|json`, `-q`, `-v` and `--utc`, before or after its name. Data goes to stdout;
   progress, remarks and errors go to stderr. With `-o json`, an error is one JSON object on stderr.
 - Times of tables are in this machine's zone, with its offset (`2026-11-30 09:00:00+01:00`, `Z` for UTC); with `--utc`,
-  and in JSON always, they are in UTC. A time that is given has its zone (`2026-11-20T08:00Z`,
-  `2026-11-20T09:00+01:00`), or is an age (`8d`).
+  and in JSON always, they are in UTC. Times within sentences (`because`, `why`, errors) are in UTC for everyone, and
+  say so. A time that is given has its zone (`2026-11-20T08:00Z`, `2026-11-20T09:00+01:00`), or is an age (`8d`).
+- A command that finds no home (`--home`, `TIERKEEPER_HOME`, else `.tierkeeper` in the working folder) and needs one
+  makes it, and says where: a mistyped one has nothing of what was stored.
+- A question is asked on stderr. Where standard input has no answer, as in a cron job, nothing is done, and the error
+  names the option that says yes (mostly `--yes`).
 - Commands act here, in-process. `--enqueue` sends the work to the workers instead, `--wait` waits for their answer.
 - What moves or deletes has `--dry-run`, with a reason for each artifact.
 - How a command ended is told by its [exit code](exit-codes.md).

@@ -52,10 +52,12 @@ def test_a_tier_that_is_out_hinders_only_what_needs_it(home: Path) -> None:
     (home / "a.txt").write_text("kept")
     stored = _run(home, "store", "a.txt", "--tenant", "acme", "--workflow", "w")
     assert stored.returncode == 0, stored.stderr
+    assert f"made a new home at {home}/.tierkeeper" in stored.stderr
     (home / "file").write_text("no folder")
     read = _run(home, "get", "acme/w/a.txt", "-", TIERKEEPER_TIERS__COLD__URL=f"file://{home}/file/cold")
     assert (read.returncode, read.stdout) == (0, "kept"), read.stderr
     assert "not prepared: Tier cold" in read.stderr
+    assert "new home" not in read.stderr
     refused = _run(home, "ls", TIERKEEPER_HOME=f"{home}/file/home")
     assert refused.returncode == 4
     assert "TIERKEEPER_HOME" in refused.stderr

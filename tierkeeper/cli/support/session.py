@@ -5,6 +5,7 @@ import getpass
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import uuid4
@@ -35,6 +36,7 @@ class Session:
         #: its correlation marks everything that this command does or sends
         self.caller = callers.on_command_line(_login(), correlation=str(uuid4()))
         self._stack = ExitStack()
+        self._untold: Path | None = None  # the home, if there was none when the command began
 
     def __enter__(self) -> Self:
         return self
@@ -43,6 +45,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        self._tell_new_home()
 
     @property
     def output(self) -> "Output":
@@ -52,7 +55,9 @@ class Session:
     @functools.cached_property
     def settings(self) -> "Settings":
         """The settings as they were given; URLs of embedded services are None here. Raises SettingInvalid."""
-        return opening.settings_of(self.state)
+        loaded = opening.settings_of(self.state)
+        self._untold = None if _is_there(loaded.home) else loaded.home
+        return loaded
 
     @property
     def resolved(self) -> "Settings":
@@ -66,7 +71,15 @@ class Session:
 
     @functools.cached_property
     def _used(self) -> "tuple[Settings, Sequence[Membership]]":
-        return self._stack.enter_context(opening.services.using(self.settings))
+        used = self._stack.enter_context(opening.services.using(self.settings))
+        self._tell_new_home()
+        return used
+
+    def _tell_new_home(self) -> None:
+        """Tell, once, that this command made the home: it may be the wrong folder, or mistyped."""
+        if self._untold is not None and _is_there(self._untold):
+            self.output.say(f"made a new home at {self._untold}; --home or TIERKEEPER_HOME names another")
+            self._untold = None
 
     @functools.cached_property
     def keeper(self) -> "Keeper":
@@ -143,6 +156,13 @@ def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(session, *args, **kwargs)
 
     return wrapped
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # denied: the error is told where it is opened
+        return False
 
 
 def _login() -> str:
