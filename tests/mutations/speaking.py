@@ -27,6 +27,15 @@ SPEAKING = (
         f"{_PARKED_TESTS}test_one_that_is_not_stuck_does_not_stop_the_others",
     ),
     _said(
+        "a signal while the interpreter ends changes the exit code",
+        Edit(
+            "tierkeeper/cli/support/interruption.py",
+            "handler if interruption.number is None else signal.SIG_IGN",
+            "handler",
+        ),
+        "tests/unit/cli/support/test_interruption.py::test_a_signal_while_the_interpreter_ends_changes_no_exit_code",
+    ),
+    _said(
         "a question that nothing answers is a no",
         Edit(
             "tierkeeper/cli/support/questions.py",

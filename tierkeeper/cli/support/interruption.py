@@ -62,7 +62,11 @@ def _came_from_a_signal(error: BaseException | None) -> bool:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Let the signals raise in the block; those that are ignored, as SIGHUP is by nohup, stay ignored."""
+    """Let the signals raise in the block; those that are ignored, as SIGHUP is by nohup, stay ignored.
+
+    After one of them came all are ignored: the command is ending, and a further one that met the interpreter's own end
+    would change the exit code.
+    """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield interruption
@@ -76,4 +80,4 @@ def interruptible() -> Iterator[Interruption]:
         yield interruption
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler if interruption.number is None else signal.SIG_IGN)

@@ -2,7 +2,10 @@
 
 import gc
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +14,30 @@ from tierkeeper.cli.support import interruption
 from tierkeeper.cli.support.interruption import Interrupted, interruptible
 from tierkeeper.engine import run_life
 from tierkeeper.settings.groups import CatalogSettings
+
+ENDING = """
+import atexit, os, signal, sys
+from tierkeeper.cli.main import cli, main
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+cli.command(name="long")(lambda: signal.raise_signal(signal.SIGTERM))
+sys.argv = ["tierkeeper", "long"]
+main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """The handlers of this process, put back after a test whose block ignores the signals in the end."""
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_while_the_interpreter_ends_changes_no_exit_code() -> None:
+    """The first one decides it, however late a further one comes."""
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (143, "stopped; nothing more was done\n")
 
 
 def test_a_signal_raises_once_and_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
