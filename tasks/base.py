@@ -28,6 +28,7 @@ from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import Parked, SweepAtWork
 from tierkeeper.base.metrics import DELIVERIES_PARKED, TASK_SECONDS
+from tierkeeper.base.quantities import format_count
 from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.values.parking import Sent
 from tierkeeper.values.plain import plain
@@ -186,7 +187,7 @@ class KeeperTask(Task[Any, Any]):
         if row.parked_reason is not None:
             raise Parked(task=row.task, key=row.key, reason=row.parked_reason)
         if row.attempts > self.deliveries.limit:
-            self.give_up(f"given up after {self.deliveries.limit} attempts that ended in silence")
+            self.give_up(f"given up after {format_count(self.deliveries.limit, 'attempt')} that ended in silence")
 
     def _give_back(self) -> None:
         """Take the counted attempt back, because it had an outcome."""

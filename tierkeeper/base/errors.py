@@ -41,6 +41,7 @@ __all__ = [
     "InvalidName",
     "InvalidPosition",
     "MonthChanged",
+    "NamesRefused",
     "NoReadableCopy",
     "NotDeleted",
     "NothingToSelect",
@@ -283,6 +284,10 @@ class AnswerMissing(TierkeeperError):
     """
 
     exit_code = 4
+
+
+class NamesRefused(InvalidInput):
+    """{count} of {files} cannot be stored: {problem}. {fix}"""
 
 
 class FileUnusable(TierkeeperError):

@@ -212,7 +212,7 @@ def format_count(count: int, noun: str) -> str:
     """Return how many of what: ``1 artifact``, ``2 copies``, ``0 files``; ``noun`` is one of them."""
     if count == 1:
         return f"1 {noun}"
-    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+    return f"{count} {noun[:-1]}ies" if noun.endswith(("cy", "py")) else f"{count} {noun}s"
 
 
 def exact_size(size: int) -> str:

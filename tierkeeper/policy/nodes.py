@@ -67,7 +67,7 @@ class Reader:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
-                self.fail(key_node, f"{what} has no {key!r}.", hint)
+                self.fail(key_node, f"{what} knows no {key!r}.", hint)
             fields[key] = value
         for key in needed:
             if key not in fields:

@@ -25,7 +25,7 @@ class TierkeeperError(Exception):
         for name, value in data.items():
             setattr(self, name, value)
         template = inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        super().__init__(texts.storable(template.format_map(data)))
+        super().__init__(texts.storable(template.format_map(_in_sentences(template, data))))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors with keyword data survive pickling (Celery's process pool)."""
@@ -39,6 +39,16 @@ class TierkeeperError(Exception):
     def as_dict(self) -> dict[str, Any]:
         """Return code, message and data, JSON-ready."""
         return {"error": self.code, "message": str(self), **{k: texts.storable(str(v)) for k, v in self.data.items()}}
+
+
+def _in_sentences(template: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data for a template, without the full stop of a text that ends a sentence: the template has one."""
+    return {
+        name: value[:-1]
+        if isinstance(value, str) and value.endswith(".") and not value.endswith("..") and f"{{{name}}}." in template
+        else value
+        for name, value in data.items()
+    }
 
 
 def _rebuild(kind: type[TierkeeperError], data: dict[str, Any]) -> TierkeeperError:

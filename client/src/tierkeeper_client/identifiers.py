@@ -96,15 +96,22 @@ def _problem(segment: str) -> tuple[str, str] | None:  # noqa: PLR0911  one retu
         return "a segment begins with '-'", "Begin it with a letter or a digit."
     if segment != segment.strip():
         return "a segment begins or ends with white space", f"Use {segment.strip()!r}."
-    bad = sorted(FORBIDDEN & set(segment))
-    if bad:
-        return f"it has {', '.join(map(repr, bad))}", 'Leave out \\ : * ? " < > |.'
-    if (unseen := _unseen(segment)) is not None:
-        return unseen, "Leave it out."
+    if wrong := _characters(segment):
+        return "; ".join(problem for problem, _ in wrong), " ".join(fix for _, fix in wrong)
     composed = unicodedata.normalize("NFC", segment)
     if composed != segment:
         return "it is not in Unicode form NFC", f"Use {composed!r} (NFC)."
     return None
+
+
+def _characters(segment: str) -> list[tuple[str, str]]:
+    """Return what is wrong with a segment's characters, all of it: who leaves one out would meet the other."""
+    wrong: list[tuple[str, str]] = []
+    if bad := sorted(FORBIDDEN & set(segment)):
+        wrong.append((f"it has {', '.join(map(repr, bad))}", 'Leave out \\ : * ? " < > |.'))
+    if (unseen := _unseen(segment)) is not None:
+        wrong.append((unseen, "Leave it out."))
+    return wrong
 
 
 def _unseen(segment: str) -> str | None:

@@ -12,6 +12,7 @@ from tierkeeper.base.quantities import (
     Unreadable,
     Unusable,
     exact_size,
+    format_count,
     format_duration,
     format_size,
     parse_amounts,
@@ -209,3 +210,10 @@ def test_format_duration(seconds: float, text: str) -> None:
 def test_format_size(size: int, text: str) -> None:
     """A size is shown in its largest unit with one decimal."""
     assert format_size(size) == text
+
+
+def test_counts_have_the_number_of_their_noun() -> None:
+    """One of it, or more, or none."""
+    told = [format_count(count, noun) for noun in ("file", "copy", "policy", "earlier file") for count in (0, 1, 2)]
+    assert told[:6] == ["0 files", "1 file", "2 files", "0 copies", "1 copy", "2 copies"]
+    assert told[6:] == ["0 policies", "1 policy", "2 policies", "0 earlier files", "1 earlier file", "2 earlier files"]

@@ -1,6 +1,6 @@
 import pickle
 
-from tierkeeper_client.errors import InvalidName, TaskRefused, TierkeeperError, from_answer
+from tierkeeper_client.errors import InvalidInput, InvalidName, TaskRefused, TierkeeperError, from_answer
 
 
 def test_an_installed_error_comes_back_as_itself() -> None:
@@ -9,6 +9,18 @@ def test_an_installed_error_comes_back_as_itself() -> None:
     received = from_answer(sent.as_dict())
     assert type(received) is InvalidName
     assert (str(received), received.data, received.code) == (str(sent), sent.data, "InvalidName")
+
+
+def test_a_sentence_has_one_full_stop() -> None:
+    """What a library says with a full stop ends the template's own sentence; what ends otherwise stays as it is."""
+    for problem, said in (
+        ("refused.", "refused. Mend it."),
+        ("refused", "refused. Mend it."),
+        ("so…", "so…. Mend it."),
+    ):
+        error = InvalidInput(field="a", value="b.", problem=problem, fix="Mend it.")
+        assert str(error) == f"a 'b.' is not usable: {said}"
+        assert error.data["problem"] == problem
 
 
 def test_an_error_that_is_not_installed_keeps_its_code() -> None:

@@ -14,6 +14,7 @@ from tierkeeper_client.identifiers import check_name
         ("a\u00adb", "character 2 of 'a<00AD>b' is U+00AD (SOFT HYPHEN)"),
         ("a\x1b[31m", "character 2 of 'a<001B>[31m' is U+001B (a control character"),
         ("a\u0378", "character 2 of 'a<0378>' is U+0378 (a control character, or none that is assigned)"),
+        ("a\\b\tc", r"it has '\\'; character 4 of 'a\\b<0009>c' is U+0009"),
         ("w/ab\udcff", "character 3 is not valid Unicode (a lone surrogate)"),
     ],
 )

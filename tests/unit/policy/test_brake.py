@@ -46,7 +46,7 @@ def test_it_is_read_and_written(text: str, brake: Brake | None) -> None:
         ("brake: {share: 101%}", "it is no share"),
         ("brake: {share: some}", "brake share 'some' is not usable"),
         ("brake: {count: -1}", "a whole number from 0 on"),
-        ("brake: {number: 5}", "brake has no 'number'"),
+        ("brake: {number: 5}", "brake knows no 'number'"),
     ],
 )
 def test_bad_ones_are_refused(text: str, words: str) -> None:

@@ -115,7 +115,7 @@ def _export(session: Session, views: Iterable[EventView], target: str) -> None:
     if session.output.as_json:
         session.output.document({"events": count, "file": str(path)})
     else:
-        session.output.say(f"{count} events in {path}")
+        session.output.say(f"{format_count(count, 'event')} in {path}")
 
 
 def _default_file(session: Session) -> Path:
@@ -171,7 +171,9 @@ def detach(session: Session, *, before: datetime, folder: Path, dry_run: bool, y
         _say_none(session, before)
     outside = keeper.events.outside(before=before)
     if outside:
-        out.say(f"{outside} events before that stay: they were written when their month had no partition")
+        out.say(
+            f"{format_count(outside, 'event')} before that: left in place, as their month had no partition when written"
+        )
     if any(month.outcome is Outcome.REFUSED for month in months):
         click.get_current_context().exit(messages.SOME_FAILED)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, SweepAtWork, TierkeeperError
+from tierkeeper.base.quantities import format_count
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.cli.support import messages, output, params, plans, statistics
 from tierkeeper.cli.support.groups import TierGroup
@@ -60,7 +61,7 @@ def summary(session: Session, *, tenant: str | None) -> None:
     if session.output.as_json:
         session.output.document({"tiers": stats, "due": due, "last_runs": runs})
         return
-    session.output.print(statistics.tier_table(stats), "", f"{due} artifacts are due now", "")
+    session.output.print(statistics.tier_table(stats), "", f"due now: {format_count(due, 'artifact')}", "")
     if runs:
         session.output.print(statistics.run_table(runs))
 
@@ -204,4 +205,6 @@ def _print_counts(session: Session, counts: Counter[str], size: int, errors: int
     took = output.span(timedelta(seconds=time.monotonic() - started))
     if counts:
         session.output.print(table, "")
-    session.output.print(f"{sum(counts.values()) or 'nothing'} due, {output.size(size)}, {errors} errors, in {took}")
+    session.output.print(
+        f"{sum(counts.values()) or 'nothing'} due, {output.size(size)}, {format_count(errors, 'error')}, in {took}"
+    )

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from tierkeeper.base.errors import PoliciesLeftOver
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import output, params, questions, streams, targets
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierGroup
@@ -229,7 +230,7 @@ def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:
 
 
 def _matched(change: PolicyChange) -> str:
-    return f"{'at least ' if change.at_least else ''}{change.matched} artifacts"
+    return f"{'at least ' if change.at_least else ''}{format_count(change.matched, 'artifact')}"
 
 
 def _matches(one: PolicyView) -> str:

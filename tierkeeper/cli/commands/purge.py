@@ -3,6 +3,7 @@ from typing import Final
 
 import click
 
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import bulk, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
@@ -40,8 +41,8 @@ def purge(
         over = session.keeper.artifacts.braked_purge(counts, described=described)
         for tenant, limit in over.items():
             session.output.warn(
-                f"the brake would stop this: {counts[tenant]} artifacts of {tenant} at once, and the limit is {limit};"
-                " it needs an approval (`tierkeeper runs approve`)"
+                f"the brake would stop this: {format_count(counts[tenant], 'artifact')} of {tenant} at once, and the"
+                f" limit is {limit}; it needs an approval (`tierkeeper runs approve`)"
             )
     elif chosen.given:
         session.keeper.artifacts.allow_purge(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 import click
 
 from tierkeeper.base import clock
-from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.errors import NamesRefused
 from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import enqueuing, messages, params, questions, sourcefiles, storing, transfers
 from tierkeeper.cli.support.content_types import guess_type
@@ -63,8 +63,8 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, yes: bool,
     items = [storing.FileItem(file, args) for file, args in zip(sources.files, arguments, strict=True)]
     if sources.empty:
         session.output.say(
-            f"{len(sources.empty)} folders have no file, such as {sources.empty[0]}: artifacts are files, so nothing is"
-            " kept of them"
+            f"{format_count(len(sources.empty), 'folder')} without a file, such as {sources.empty[0]}: artifacts are"
+            " files, so nothing is kept of that"
         )
     if not (items or sources.left_out):
         if session.output.as_json:
@@ -125,10 +125,8 @@ def _refuse(session: Session, sources: "SourceFiles", bad: "Sequence[LeftOut]") 
     else:
         problem = "other files would have the same names, so nothing was stored"
         fix = "Rename them, or store them by a command of their own, with another --prefix."
-    count = len(bad or refused)
-    raise InvalidInput(
-        field="names", value=f"{count} of {len(refused) + len(sources.files)} files", problem=problem, fix=fix
-    )
+    files = format_count(len(refused) + len(sources.files), "file")
+    raise NamesRefused(count=len(bad or refused), files=files, problem=problem, fix=fix)
 
 
 def _creations(session: Session, files: "Sequence[SourceFile]", given: datetime | str | None) -> list[datetime | None]:
@@ -141,7 +139,9 @@ def _creations(session: Session, files: "Sequence[SourceFile]", given: datetime 
     latest, earliest = now.timestamp(), FIRST.timestamp()
     changed = [file.modified or 0.0 for file in files]
     if ahead := sum(at > latest for at in changed):
-        session.output.say(f"{ahead} of {len(files)} files were changed in the future, by their times: taken as now")
+        session.output.say(
+            f"{ahead} of {format_count(len(files), 'file')} changed in the future, by the time it has: taken as now"
+        )
     return [datetime.fromtimestamp(min(max(at, earliest), latest), UTC) for at in changed]
 
 

@@ -1,5 +1,6 @@
 import click
 
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
@@ -33,7 +34,7 @@ def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> N
             session.output.print(table, "")
         else:
             session.output.say("nothing to verify: no artifact matches")
-        session.output.print(f"{output.size(result.bytes)} read, {result.errors} errors")
+        session.output.print(f"{output.size(result.bytes)} read, {format_count(result.errors, 'error')}")
         for failure in result.failures:
             session.output.warn(f"{failure.ref}: {failure.error['message']}")
     if result.errors:

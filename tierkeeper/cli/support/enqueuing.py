@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import messages, output, storing, transfers
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.sourcefiles import LeftOut, opened
@@ -147,7 +148,9 @@ def _print_sent(session: Session, sent: _Sent, left_out: Sequence[LeftOut], *, t
     storing.print_left_out(session, left_out)
     more = f"; {len(sent.errors)} failed" if sent.errors else ""
     more += f"; {len(left_out)} left out" if left_out else ""
-    session.output.print(f"{len(rows)} files sent in {len(sent.messages)} messages{more}")
+    session.output.print(
+        f"{format_count(len(rows), 'file')} sent in {format_count(len(sent.messages), 'message')}{more}"
+    )
 
 
 def _answers(session: Session, sent: _Sent, wait: timedelta) -> list[ItemResult]:

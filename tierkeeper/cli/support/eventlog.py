@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from tierkeeper.audit import lines
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import output
 from tierkeeper.values.events import EventsCut, EventView
 
@@ -29,7 +30,7 @@ def _type(event: EventView) -> str:
 
 def _name(event: EventView) -> str:
     if event.name is None:
-        return str(event.tenant)
+        return event.tenant or ""  # what is of the whole catalog has none
     return f"{event.tenant}/{event.workflow}/{event.name}@{event.version}"
 
 
@@ -57,5 +58,5 @@ def _tiers(value: Any) -> str:  # noqa: ANN401  a tier's name, a list of them, a
 def cut_words(cut: EventsCut) -> str:
     """Return where the events are that are no longer in the catalog."""
     *earlier, last = cut.files
-    more = f" and {len(earlier)} earlier files" if earlier else ""
+    more = f" and {format_count(len(earlier), 'earlier file')}" if earlier else ""
     return f"events before {cut.before:%Y-%m} are in {last}{more}; what explain needs of them is in the catalog"

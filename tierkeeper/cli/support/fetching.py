@@ -17,6 +17,7 @@ import click
 from rich.text import Text
 
 from tierkeeper.base.errors import FileUnusable, InvalidInput, NothingToSelect
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import bulk, messages, output, params, targets, transfers
 from tierkeeper.cli.support.session import Session
 from tierkeeper.values.artifacts import ItemError, Ref
@@ -191,4 +192,4 @@ def _sum(results: Sequence[FetchResult | ItemError], began: float) -> str:
     size = sum(r.size for r in results if isinstance(r, FetchResult) and r.outcome == READ)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     spent = output.span(timedelta(seconds=time.monotonic() - began))
-    return f"{len(results)} artifacts: {counts}; {output.size(size)} read in {spent}"
+    return f"{format_count(len(results), 'artifact')}: {counts}; {output.size(size)} read in {spent}"

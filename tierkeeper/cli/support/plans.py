@@ -12,6 +12,7 @@ from uuid import UUID
 import click
 
 from tierkeeper.base.errors import PlanNotFound
+from tierkeeper.base.quantities import format_count
 from tierkeeper.base.states import Outcome
 from tierkeeper.cli.support import messages, output, params, short_ids, targets
 from tierkeeper.cli.support.groups import TierCommand
@@ -218,8 +219,8 @@ def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:
     for over in summary["brake"]:
         what = f" by policy {over['policy']}" if over["policy"] else ""
         session.output.warn(
-            f"the brake will ask: {over['deletes']} artifacts of {over['tenant']} are to be deleted{what}, and"
-            f" {over['recent']} were lately; the limit is {over['limit']}"
+            f"the brake will ask: {format_count(over['deletes'], 'artifact')} of {over['tenant']} to be deleted{what},"
+            f" and {over['recent']} were lately; the limit is {over['limit']}"
         )
 
 

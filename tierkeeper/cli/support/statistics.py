@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import output
 from tierkeeper.values.runs import RunView
 from tierkeeper.values.tiers import TierStats
@@ -53,7 +54,8 @@ def _about(tier: TierStats, number: int) -> str:
 def retrying(stats: Iterable[TierStats]) -> list[str]:
     """Return a line for each tier whose artifacts failed and are tried again, with the number by the error's code."""
     return [
-        f"{tier.tier}: {_about(tier, sum(tier.retrying.values()))} artifacts failed and are tried again"
+        f"{tier.tier}: tried again after a failure: {'' if tier.exact else '~'}"
+        f"{format_count(sum(tier.retrying.values()), 'artifact')}"
         f" ({', '.join(f'{code} {count}' for code, count in tier.retrying.items())})"
         for tier in stats
         if tier.retrying

@@ -1,5 +1,6 @@
 """Stores many files, here or by the workers, batch by batch; reports the sum, and each item with ``-v``."""
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ import click
 from rich.text import Text
 
 from tierkeeper.base.callers import Caller
+from tierkeeper.base.quantities import format_count
 from tierkeeper.cli.support import messages, output, sourcefiles, transfers
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.sourcefiles import LeftOut, SourceFile
@@ -26,6 +28,7 @@ from tierkeeper_client.errors import TierkeeperError
 #: of one batch: a crash or an interruption costs at most so much work, and its files are committed together
 ITEMS: Final = 500
 BYTES: Final = 64 * 1024 * 1024
+_BREAKS: Final = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # what breaks the row of a table
 _AT_ONCE: Final = 2  # batches
 FEW: Final = 10  # files, all named by the user, whose outcomes are listed without -v
 
@@ -185,8 +188,8 @@ def tell_grown(session: Session, items: Sequence[FileItem], results: Sequence[It
     ]
     if grown:
         session.output.say(
-            f"{len(grown)} of {len(items)} files grew meanwhile, such as {grown[0]}: what they had when they were"
-            " opened is stored; the same command makes a version of the whole"
+            f"{len(grown)} of {format_count(len(items), 'file')} grew meanwhile, such as {grown[0]}: what they had"
+            " when they were opened is stored; the same command makes a version of the whole"
         )
 
 
@@ -213,7 +216,7 @@ def print_left_out(session: Session, left_out: Sequence[LeftOut]) -> None:
         return
     table = output.table("left out", "why", fold=["left out", "why"])
     for each in left_out:
-        table.add_row(each.path, each.reason)
+        table.add_row(_BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), each.path), each.reason)
     session.output.print(table)
 
 
@@ -222,4 +225,4 @@ def _sum(results: Sequence[ItemResult], began: float) -> str:
     size = sum(r.size for r in results if isinstance(r, StoreResult))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     spent = output.span(timedelta(seconds=time.monotonic() - began))
-    return f"{len(results)} files: {counts or 'nothing'}; {output.size(size)} in {spent}"
+    return f"{format_count(len(results), 'file')}: {counts or 'nothing'}; {output.size(size)} in {spent}"

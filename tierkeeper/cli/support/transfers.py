@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from tierkeeper.base.quantities import format_count
 from tierkeeper.base.streams import Readable
 from tierkeeper.cli.support import output
 from tierkeeper.cli.support.output import Output
@@ -94,7 +95,7 @@ class _Transfer:
         return ", ".join(parts)
 
     def _counts(self) -> list[str]:
-        parts = [f"{self._label}: {self._done} of {self._items} files"]
+        parts = [f"{self._label}: {self._done} of {format_count(self._items, 'file')}"]
         if self._size:
             parts.append(f"{output.size(self._length)} of {output.size(self._size)}")
         return parts

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
+from tierkeeper.base.quantities import format_count
 from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import catalog_now
@@ -85,7 +86,9 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     """Converge the claimed artifacts; each gets one outcome, and none stops the others."""
     report = Report()
     limit = engine.settings.engine.attempts
-    stuck = {c.artifact: f"given up after {limit} attempts: {c.tried}" for c in claimed if c.attempts > limit}
+    stuck = {
+        c.artifact: f"given up after {format_count(limit, 'attempt')}: {c.tried}" for c in claimed if c.attempts > limit
+    }
     if stuck:
         report.outcomes.update(commit.park(engine.catalog, worker, stuck))
     ids = [c.artifact for c in claimed if c.attempts <= limit]

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.runs import RunBraked, StoppedPolicies
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.quantities import format_duration
+from tierkeeper.base.quantities import format_count, format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
 from tierkeeper.catalog import brake_counts, events, runs, schedule
 from tierkeeper.catalog.brake_counts import Scope
@@ -200,8 +200,8 @@ def described(
     pending = max(weight.pending, sum(of.values()))
     versions = {policy.name: policy.label for policy in moment.policies}
     reason = (
-        f"policies are to delete {pending} artifacts of {scope.tenant} now and deleted {weight.recent} in the last"
-        f" {format_duration(window)}; the limit is {weight.limit}"
+        f"policies are to delete {format_count(pending, 'artifact')} of {scope.tenant} now and deleted {weight.recent}"
+        f" in the last {format_duration(window)}; the limit is {weight.limit}"
     )
     return StoppedPolicies(
         waits=WAITS_IN_SCHEDULE,

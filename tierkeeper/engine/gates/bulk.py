@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.runs import RunBraked, StoppedCommand
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import BrakeOn
+from tierkeeper.base.quantities import format_count
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake_counts, events, runs
 from tierkeeper.catalog.database import catalog_now
@@ -116,7 +117,9 @@ def _waiting(
     caller: Caller,
 ) -> UUID:
     """Return the run that awaits approval of this command, created or updated with the new count."""
-    reason = f"{caller.actor} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
+    reason = (
+        f"{caller.actor} is to purge {format_count(count, 'artifact')} of {tenant} ({described}); the limit is {limit}"
+    )
     stopped = StoppedCommand(waits=WAITS_FOR_COMMAND, selection=described, reason=reason, limit=limit, samples=samples)
     known = _find(connection, tenant, described, RunState.AWAITING_APPROVAL)
     if known is not None:

@@ -23,6 +23,7 @@ from tierkeeper.base import callers
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
+from tierkeeper.base.quantities import format_count
 from tierkeeper.catalog import dead_letters, deliveries, events
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow, DueMessage
@@ -174,7 +175,7 @@ def _described(sent: Sent) -> dict[str, Any]:
         "task": sent.task,
         "tenant": _text(first.get("tenant")) or "",
         "workflow": None if items else _text(first.get("workflow")),
-        "name": f"{len(items)} items" if isinstance(items, list) else _text(first.get("name")),
+        "name": format_count(len(items), "item") if isinstance(items, list) else _text(first.get("name")),
     }
 
 

@@ -85,7 +85,7 @@ def _difference(number: int, event: EventView | None, found: bytes | None) -> st
         return f"it has a line {number}, and the month has {number - 1} events"
     if found is None:
         return f"it ends after {number - 1} lines, and the month has more events"
-    return f"line {number} is not the event {event.type} of {event.subject} at {event.at:%Y-%m-%d %H:%M:%S}"
+    return f"line {number} is not the event {event.type} of {event.subject} at {event.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class _HashedReading:

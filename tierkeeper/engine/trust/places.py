@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.catalog import AdoptedTier, TierAdopted, TierMarking
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogNotReady
+from tierkeeper.base.quantities import format_count
 from tierkeeper.catalog import epochs, events, identity, placements, revisions
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.identity import Identity, Known
@@ -275,8 +276,8 @@ def _require_free(engine: Engine, store: Store, mark: TierMark) -> None:
         copies = identity.copies(connection, other)
     if copies or other in engine.stores:
         reason = (
-            f"{store.site} is tier {other} of this catalog, with {copies} copies: give tier {store.config.tier} a "
-            f"place of its own; if tier {other} has moved, adopt its new place first: "
+            f"{store.site} is tier {other} of this catalog, with {format_count(copies, 'copy')}: give tier"
+            f" {store.config.tier} a place of its own; if tier {other} has moved, adopt its new place first: "
             f"`tierkeeper init --adopt {other} --reason …`"
         )
         raise TierNotOurs(tier=store.config.tier, reason=reason)
@@ -298,9 +299,9 @@ def _require_copy(engine: Engine, tier: str, *, whose: str | None = None) -> Non
         if any(_is_there(bare, copy) for copy in some):
             return
     if some:
-        what = f"none of {len(some)} copies that it should have is in {site}, such as {some[0].location}"
+        what = f"none of {format_count(len(some), 'copy')} that it should have is in {site}, such as {some[0].location}"
     elif copies:
-        what = f"nothing is known that must be in {site}: {copies} copies are being written or deleted"
+        what = f"nothing is known that must be in {site}: {format_count(copies, 'copy')} being written or deleted"
     elif whose is not None:
         what = f"this catalog knows of no copy in {site}"
     else:

@@ -79,7 +79,7 @@ def test_an_empty_folder_is_no_failure(tk: Tierkeeper, tmp_path: Path) -> None:
     """An inbox in which nothing lies stores nothing, and says so; so does a folder within a folder."""
     (tmp_path / "inbox").mkdir()
     empty = tk("store", "-r", "inbox", *INTO)
-    assert (empty.code, empty.out, "1 folders have no file, such as inbox" in empty.err) == (0, "", True)
+    assert (empty.code, empty.out, "1 folder without a file, such as inbox" in empty.err) == (0, "", True)
     assert tk("-o", "json", "store", "-r", "inbox", *INTO).json == []
     assert tk("store", "-r", "inbox", *INTO, "--enqueue").code == 0
     (tmp_path / "inbox" / "later").mkdir()
@@ -105,7 +105,7 @@ def test_a_log_that_is_appended_to_is_stored_as_it_was(tk: Tierkeeper, tmp_path:
         try:
             for number, named in enumerate((["logs/big.log"], ["-r", "logs"]), start=1):
                 done = tk("-o", "json", "store", *named, *INTO)
-                assert (done.code, "files grew meanwhile, such as logs/big.log" in done.err) == (0, True), done.err
+                assert (done.code, "of 1 file grew meanwhile, such as logs/big.log" in done.err) == (0, True), done.err
                 assert done.json[0]["ref"]["version"] == number
                 assert 15_000_000 <= done.json[0]["size"] < log.stat().st_size
         finally:
@@ -154,7 +154,7 @@ def test_files_keep_their_times_and_none_is_purged_unasked(tk: Tierkeeper, folde
     asked = tk("store", "-r", "in", *INTO, "--created", "mtime", stdin="n\n")
     assert asked.code == 130
     assert "1 of 12 files is past the age" in asked.err
-    assert "1 of 12 files were changed in the future" in asked.err
+    assert "1 of 12 files changed in the future" in asked.err
     assert tk("ls").err == "nothing matches\n"
     assert tk("store", "-r", "in", *INTO, "--created", "mtime", "--yes").code == 0
     created = {one["ref"]["name"]: one["created_at"] for one in tk("-o", "json", "ls").json}

@@ -141,6 +141,15 @@ def test_an_import_asks_at_a_terminal(tk: Tierkeeper, tmp_path: Path, monkeypatc
     assert in_force(tk) == {"life-A"}
 
 
+def test_an_import_needs_no_tier_that_is_away(tk: Tierkeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no rule names its class, and where one does: the class stands in the tier's URL."""
+    url = "s3://w?class=STANDARD_IA&endpoint=http://127.0.0.1:1&access_key=k&secret_key=s"
+    monkeypatch.setenv("TIERKEEPER_TIERS__WARM__URL", url)
+    for dry in (("--dry-run",), ()):
+        done = tk("policy", "import-s3", lifecycle(tmp_path / "lifecycle.json", "A"), "--name", "life", *dry)
+        assert done.code == 0, done.err
+
+
 def test_the_list_is_readable_in_a_narrow_terminal(tk: Tierkeeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """At 100 columns what a policy matches stands on few lines, with whole words."""
     monkeypatch.setenv("COLUMNS", "100")

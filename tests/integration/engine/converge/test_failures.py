@@ -43,7 +43,7 @@ def test_a_failed_move_is_told_as_one(denied: House) -> None:
     assert listing.next_of(view, clock.now()).startswith("move to warm failed (StoreDenied), tried again ")
     [warm] = [tier for tier in denied.keeper.tiers.stats() if tier.tier == "warm"]
     assert warm.retrying == {"StoreDenied": 1}
-    assert statistics.retrying([warm]) == ["warm: 1 artifacts failed and are tried again (StoreDenied 1)"]
+    assert statistics.retrying([warm]) == ["warm: tried again after a failure: 1 artifact (StoreDenied 1)"]
 
 
 def test_a_failed_move_counts_as_none(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:

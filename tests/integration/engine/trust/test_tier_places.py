@@ -192,7 +192,7 @@ def test_a_place_is_adopted_knowingly(house: House) -> None:
     (event,) = house.keeper.events.select(type="tier adopted")
     assert (event.actor, (event.after or {})["reason"]) == ("tester", "it was another's once")
     with away(house, "hot", "missing"):
-        with pytest.raises(TierNotOurs, match="none of 1 copies"):
+        with pytest.raises(TierNotOurs, match="none of 1 copy"):
             house.keeper.tiers.take_over("hot", caller=TESTER, reason="the disk died", lost=False)
         assert not Path(house.settings.tiers["hot"].url.removeprefix("file://")).exists()
         house.keeper.tiers.take_over("hot", caller=TESTER, reason="the disk died", lost=True)
@@ -217,7 +217,7 @@ def test_the_place_of_another_tier_is_not_adopted(
             partial(keeper.tiers.take_over, "cold", caller=TESTER, reason="a mistake", lost=lost),
             partial(keeper.init, caller=TESTER),
         ):
-            with pytest.raises(TierNotOurs, match="is tier warm of this catalog, with 1 copies: give tier cold"):
+            with pytest.raises(TierNotOurs, match="is tier warm of this catalog, with 1 copy: give tier cold"):
                 call()
     assert (house.keeper.engine.store("warm").mark(), house.read()) == (mark, CONTENT)
 

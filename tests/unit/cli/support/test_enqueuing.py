@@ -80,7 +80,7 @@ def test_what_was_sent_before_an_early_end_is_said(
         )
     assert client.sent == [["a", "b"]]
     printed = capsys.readouterr()
-    assert "2 files sent in 1 messages; 1 failed" in printed.out
+    assert "2 files sent in 1 message; 1 failed" in printed.out
     assert "the same command sends the rest" in printed.err
     assert asked.output.reached == "sending: 3 of 9 files, 3 B of 9 B"
 

@@ -15,7 +15,7 @@ from tierkeeper.base.errors import CatalogUnavailable, InvalidInput
 from tierkeeper.cli.support import storing, transfers
 from tierkeeper.cli.support.output import Output
 from tierkeeper.cli.support.session import Session
-from tierkeeper.cli.support.sourcefiles import SourceFile
+from tierkeeper.cli.support.sourcefiles import LeftOut, SourceFile
 from tierkeeper.cli.support.storing import FileItem
 from tierkeeper.values.artifacts import ContentOpening, Ref, StoreResult
 from tierkeeper_client.contract import InlineContent, StoreArgs
@@ -79,7 +79,7 @@ def test_what_was_stored_beside_the_first_failure_is_said(
     """The first batch's failure ends the command, and the second one, which was at work, is told."""
     artifacts = Artifacts({"a": error})
     assert ended_early(artifacts, "abcd", monkeypatch) is error
-    assert "before it ended: 1 files: 1 stored" in capsys.readouterr().err
+    assert "before it ended: 1 file: 1 stored" in capsys.readouterr().err
     assert sorted(artifacts.asked) == ["a", "b"]
 
 
@@ -94,6 +94,13 @@ def test_a_catalog_that_goes_away_is_waited_for_once(
     assert "3 files: 1 failed, 2 stored" in printed.err
     assert [each["ref"]["name"] for each in json.loads(printed.out)] == ["a", "b", "d"]
     assert sorted(artifacts.asked) == ["a", "b", "c", "d"]
+
+
+def test_a_path_stays_on_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tabs and ends of lines in the name of a file that is left out are told as what they are."""
+    storing.print_left_out(session(Artifacts({})), [LeftOut("in/a\tb\nc", "it is bad", "a\tb\nc")])
+    (row,) = capsys.readouterr().out.splitlines()[2:]
+    assert row.split() == [r"in/a\tb\nc", "it", "is", "bad"]
 
 
 def test_bytes_of_a_large_file_are_told_before_its_batch_is_done(

@@ -135,7 +135,7 @@ MOVE = {"Days": 30, "StorageClass": "GLACIER"}
         ([{"ID": "off", "Status": "On", **EXPIRES}], "rule 'off', Status"),
         ([{"ID": "off", **EXPIRES}], "rule 'off' lacks 'Status'"),
         # elements that S3 does not know either
-        ([rule(Expire={}, **EXPIRES)], "rule 'logs' has no 'Expire'"),
+        ([rule(Expire={}, **EXPIRES)], "rule 'logs' knows no 'Expire'"),
         ([{"Status": "Enabled"}], "rule '1' does nothing"),
         # unusable values
         ([rule(Expiration={"Days": 0})], "Days must be a whole number from 1 on"),
