@@ -23,7 +23,11 @@ SPEAKING = (
     ),
     _said(
         "several items of which one failed are a success",
-        Edit("tierkeeper/cli/commands/parked.py", "    if any(isinstance(result, StuckError) or ", "    if any("),
+        Edit(
+            "tierkeeper/cli/commands/parked.py",
+            "    if any(isinstance(result, StuckError) or result.outcome == REFUSED for result in results):\n",
+            "    if False:\n",
+        ),
         f"{_PARKED_TESTS}test_one_that_is_not_stuck_does_not_stop_the_others",
     ),
     _said(

@@ -8,7 +8,7 @@ _TESTS = "tests/unit/worker/test_start.py::"
 _STARTED = (f"{_TESTS}test_what_up_starts_runs_nothing_of_the_working_folder",)
 _OTHERS = (f"{_TESTS}test_neither_threads_nor_django_look_there",)
 _HELPERS = (f"{_TESTS}test_helper_processes_and_a_configuration_of_ones_own",)
-_KILLED = "tests/integration/cli/test_processes.py::test_what_up_began_ends_with_it_when_it_is_killed"
+_LEFT = "tests/unit/cli/support/test_homelock.py::test_what_a_killed_command_left_keeps_others_away"
 _RULE = "starting"
 
 STARTING = (
@@ -32,9 +32,9 @@ STARTING = (
     ),
     Mutant(
         _RULE,
-        "a process closes its ears to its supervisor's end",
+        "a process does not hear of its supervisor's end",
         (Edit(_START, "        supervised.end_with_supervisor()\n", ""),),
-        (_KILLED,),
+        (f"{_TESTS}test_a_supervised_process_ends_with_its_supervisor",),
     ),
     Mutant(
         _RULE,
@@ -46,19 +46,19 @@ STARTING = (
                 "pass_fds=(),",
             ),
         ),
-        (_KILLED,),
+        (_LEFT,),
     ),
     Mutant(
         _RULE,
         "what a killed up left is not named",
         (Edit("tierkeeper/cli/support/homelock.py", " or runs(first):\n", " or first:\n"),),
-        ("tests/unit/cli/support/test_homelock.py::test_what_a_killed_command_left_keeps_others_away",),
+        (_LEFT,),
     ),
     Mutant(
         _RULE,
         "a new home is made silently",
         (Edit("tierkeeper/cli/support/session.py", '            self.output.say(f"made', '            str(f"made'),),
-        ("tests/integration/cli/test_processes.py::test_a_tier_that_is_out_hinders_only_what_needs_it",),
+        ("tests/unit/cli/support/test_session.py::test_a_home_that_the_command_made_is_told_once",),
     ),
     Mutant(
         _RULE,

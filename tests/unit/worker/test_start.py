@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 import pytest
 from support import prepared
 
+from tierkeeper.base import supervised
 from tierkeeper.cli.support import programs
 from tierkeeper.cli.support.session import Session
 from tierkeeper.settings.settings import Settings
@@ -100,6 +102,16 @@ def test_without_safe_path_nothing_is_started(tmp_path: Path) -> None:
     """Started without -P, it says so and ends."""
     done = _run([sys.executable, "-m", "worker.start", "report"], tmp_path)
     assert (done.returncode, done.stderr) == (2, start.UNSAFE)
+
+
+def test_a_supervised_process_ends_with_its_supervisor(tmp_path: Path) -> None:
+    """A pipe that is at its end says that the supervisor is gone; without the flag standard input says nothing."""
+    code = "import sys, time\nfrom worker import start\nstart.celery.main = lambda: time.sleep(3)\n"
+    code += "start.main(sys.argv[1:])"
+    for flag, ends in ((supervised.FLAG, -signal.SIGTERM), ("--quiet", 0)):
+        command = [sys.executable, "-P", "-c", code, flag]
+        done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, stdin=subprocess.DEVNULL, check=False)
+        assert done.returncode == ends
 
 
 def test_documents_start_processes_the_same_way() -> None:

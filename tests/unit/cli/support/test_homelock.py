@@ -11,15 +11,15 @@ from tierkeeper.cli.support.homelock import lock_home
 from tierkeeper.settings.settings import load
 
 _HOLDER = """
-import os, subprocess, sys
-from pathlib import Path
+import os, sys
+from rich.console import Console
 from tierkeeper.cli.support.homelock import lock_home
+from tierkeeper.cli.support.supervisor import Program, Supervisor
 from tierkeeper.settings.settings import load
 with lock_home(load(home=sys.argv[1]), by="tierkeeper up") as lock:
     code = "import time; time.sleep(60)  # worker.start"
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, pass_fds=[lock.file.fileno()])
-    lock.note("worker", child.pid)
-    print(child.pid, flush=True)
+    Supervisor([Program("worker", [sys.executable, "-c", code])], Console(), lock=lock).start()
+    print("started", flush=True)
     input()
     os._exit(1)
 """
@@ -33,7 +33,10 @@ def test_what_a_killed_command_left_keeps_others_away(tmp_path: Path) -> None:
         [sys.executable, "-c", _HOLDER, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout is not None
-        child = int(holder.stdout.readline())
+        assert holder.stdout.readline() == "started\n"
+        command, worker = (home / "workers.lock").read_text().splitlines()
+        assert command == f"tierkeeper up {holder.pid}"
+        child = int(worker.removeprefix("worker "))
         with pytest.raises(InvalidInput, match="`tierkeeper up` runs there already"), lock_home(settings, by="us"):
             pass
         holder.communicate("\n")
