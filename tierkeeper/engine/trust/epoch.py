@@ -18,6 +18,7 @@ A tier that is colder than the others and new has no twins yet: those in the tie
 import io
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -34,6 +35,8 @@ from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores import deletes
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.refusals import refusal
+from tierkeeper.values.refusals import Reason
 
 FOLDER = f"{own_objects.PREFIX}epoch/"
 _TWIN = re.compile(re.escape(FOLDER) + r"(\d+)-([0-9a-f-]{36})")
@@ -124,9 +127,22 @@ def write_twin(engine: Engine, epoch: Epoch, *, caller: Caller) -> None:
     engine.marks.confirm(store)
     old = [(n, mark) for n, marks in _twins_in(engine, store).items() if n <= epoch.number - _KEPT for mark in marks]
     if old:
-        results = store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old[: store.delete_batch]])
-        refused = deletes.first_refusal(results)
+        _delete_twins(engine, store, old[: store.delete_batch], caller=caller)
+
+
+def _delete_twins(engine: Engine, store: Store, old: Sequence[tuple[int, UUID]], *, caller: Caller) -> None:
+    """Delete these twins, and note what the store refuses; raises StoreError."""
+
+    def note(refused: Reason | None) -> None:
         engine.catalog.run(caller, refusals.note_sweep, store.config.tier, "epoch", refused)
+
+    try:
+        results = store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old])
+    except StoreError as error:
+        if (reason := refusal(error)) is not None:
+            note(reason)
+        raise
+    note(deletes.first_refusal(results))
 
 
 def _ahead(epoch: Epoch, marks_of: dict[int, set[UUID]]) -> str | None:

@@ -1,6 +1,6 @@
 """The epoch: an older copy of the catalog is recognised, and does no harm until it is accepted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from support.callers import TESTER
@@ -11,8 +11,8 @@ from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.engine.recovery import accept, doctor
 from tierkeeper.engine.trust import epoch, own_objects
-from tierkeeper.stores.base import ObjectKey, Stored
-from tierkeeper.stores.errors import StoreFull
+from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey, Stored
+from tierkeeper.stores.errors import StoreDenied, StoreFull
 from tierkeeper.values.health import Condition
 
 
@@ -38,6 +38,28 @@ def test_the_twin_goes_along(house: House) -> None:
     assert sorted(epoch.twins(house.keeper.engine)) == list(range(4, 14))
     assert all(place.startswith(f"cold/{own_objects.PREFIX}epoch/") for place in house.everything())
     assert [e.type for e in house.keeper.events.select()] == ["epoch raised"] * 12 + ["policy applied"] * 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_refused_delete_of_twins_is_noted(house: House, monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:  # noqa: FBT001  a column of the table
+    """Whether the store refuses the call or its keys, the reason is kept until a delete of twins succeeds."""
+    engine = house.keeper.engine
+    for _ in range(10):
+        assert epoch.advance(engine, caller=callers.BEAT) is None
+
+    def refused(keys: Sequence[ObjectKey]) -> list[DeleteResult]:
+        if whole:
+            raise StoreDenied(tier="cold", reason="not you")
+        return [DeleteResult(key, DeleteState.FAILED, "not you", "StoreDenied") for key in keys]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.store("cold"), "delete", refused)
+        why = epoch.advance(engine, caller=callers.BEAT)
+        assert (why is not None) == whole
+    (noted,) = house.sql("SELECT value, reason FROM switches WHERE name = 'refused:epoch:cold'")
+    assert (noted.value["code"], "not you" in noted.reason) == ("StoreDenied", True)
+    assert epoch.advance(engine, caller=callers.BEAT) is None
+    assert house.sql("SELECT FROM switches WHERE name LIKE 'refused:epoch:%'") == []
 
 
 def test_a_catalog_behind_its_twin_is_recognised(house: House) -> None:
