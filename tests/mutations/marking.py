@@ -297,6 +297,24 @@ MARKING = (
     ),
     Mutant(
         "tier marks",
+        "a tier that does not tell needs no lock",
+        (Edit("tierkeeper/engine/copies/worm.py", "lockable.get(p.tier, True)", "lockable.get(p.tier, False)"),),
+        ("tests/unit/engine/copies/test_worm.py::test_wanted",),
+    ),
+    Mutant(
+        "tier marks",
+        "a commit asks the tiers",
+        (
+            Edit(
+                "tierkeeper/engine/converge/commit.py",
+                "blob_copies, lockable=lockable,",
+                "blob_copies, lockable=worm.ask(engine, worm.tiers_of([policy])),",
+            ),
+        ),
+        ("tests/integration/engine/copies/test_lock_questions.py::test_no_tier_is_asked_within_a_commit",),
+    ),
+    Mutant(
+        "tier marks",
         "a lock in another place is noted",
         (Edit("tierkeeper/engine/copies/worm.py", "    away |= engine.refused({lock.tier for lock in sent})\n", ""),),
         (f"{_CLONES}test_a_lock_in_a_clone_is_none",),

@@ -74,11 +74,12 @@ def batch(
     done: Sequence[Transferred],
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError],
+    lockable: Mapping[str, bool],
 ) -> tuple[dict[UUID, Result], list[worm.RetentionLock]]:
     """Commit a batch; return each artifact's outcome and the WORM locks to set now.
 
     ``done``: the results of its intents; ``foreign``: blobs that another worker is copying; ``unread``: by placement
-    id, why copies that are not vouched for could not be read.
+    id, why copies that are not vouched for could not be read; ``lockable``: see :func:`worm.wanted`.
     """
     touched = sorted(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
@@ -115,7 +116,7 @@ def batch(
         seen.add(blob)
         changes.append(artifact_change)
         blob_copies = copies[blob] if blob is not None else ()
-        missing = worm.wanted(engine, policy, item.decision.retain_until, blob_copies, now=now)
+        missing = worm.wanted(engine, policy, item.decision.retain_until, blob_copies, lockable=lockable, now=now)
         locks.extend(missing)
         retry = None
         if fate is not None and not fate.complete:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -68,6 +69,7 @@ class Decided:
     unread: Mapping[UUID, TierkeeperError] = field(
         default_factory=dict
     )  # by placement id: why such copies could not be read
+    retained: frozenset[str] = frozenset()  # tiers in which retention wants WORM locks
 
 
 def claim_due(
@@ -104,9 +106,10 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
         decided = step_2_decide(engine, ids)
     if decided.doubts:
         decided = step_2_decide(engine, ids, unread=read_doubtful(engine, worker, ids, decided.doubts))
+    lockable = worm.ask(engine, decided.retained)
     intents, foreign = step_3_intend(engine, worker, decided) if decided.lacking else ([], set())
     done = step_4_copy(engine, worker, ids, intents) if intents else []
-    results, locks = step_5_commit(engine, worker, ids, done, foreign, decided.unread)
+    results, locks = step_5_commit(engine, worker, ids, done, foreign, decided.unread, lockable=lockable)
     step_6_lock(engine, locks)
     report.outcomes.update(results)
     report.copied = sum(t.upload.size for t in done if t.upload is not None)
@@ -204,6 +207,7 @@ def step_2_decide(
         suspects=tuple(p for blob in sorted(lacking) for p in copies[blob] if p.suspect and p.tier in engine.stores),
         doubts=tuple(doubts),
         unread=passed,
+        retained=worm.tiers_of(decision.policy for _row, decision in decided),
     )
 
 
@@ -278,10 +282,20 @@ def step_5_commit(
     done: Sequence[Transferred],
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError] | None = None,
+    *,
+    lockable: Mapping[str, bool] = MappingProxyType({}),
 ) -> tuple[dict[UUID, commit.Result], list[worm.RetentionLock]]:
     """Run the commit point of the batch: see :func:`commit.batch`."""
     return engine.catalog.run(
-        worker.caller, commit.batch, engine, worker, ids=ids, done=done, foreign=foreign, unread=unread or {}
+        worker.caller,
+        commit.batch,
+        engine,
+        worker,
+        ids=ids,
+        done=done,
+        foreign=foreign,
+        unread=unread or {},
+        lockable=lockable,
     )
 
 

@@ -1,6 +1,6 @@
 """WORM locks on committed copies: set on exactly the committed version, never by a bucket's default retention."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -30,10 +30,43 @@ class RetentionLock:
     mode: RetentionMode
 
 
+def tiers_of(policies: Iterable[Policy]) -> frozenset[str]:
+    """Return the tiers in which the retention of these policies wants locks."""
+    return frozenset[str]().union(*(policy.retention.tiers for policy in policies if policy.retention is not None))
+
+
+def ask(engine: Engine, tiers: Collection[str]) -> dict[str, bool]:
+    """Return by tier whether its store can lock, of those that tell; a store may take long to answer.
+
+    So it is asked before a transaction, of which others wait for the locks.
+    """
+    asked = sorted(tier for tier in tiers if tier in engine.stores)
+    answers = engine.in_parallel(lambda tier: _asked(engine, tier), asked)
+    return {tier: can for tier, can in zip(asked, answers, strict=True) if can is not None}
+
+
+def _asked(engine: Engine, tier: str) -> bool | None:
+    try:
+        return engine.store(tier).can_lock
+    except TierkeeperError as error:
+        _log.warning("it is not known whether a tier can lock", tier=tier, error=str(error))
+        return None
+
+
 def wanted(
-    engine: Engine, policy: Policy, until: datetime | None, copies: Iterable[PlacementRow], *, now: datetime
+    engine: Engine,
+    policy: Policy,
+    until: datetime | None,
+    copies: Iterable[PlacementRow],
+    *,
+    lockable: Mapping[str, bool],
+    now: datetime,
 ) -> list[RetentionLock]:
-    """Return the locks missing on present copies in the tiers of the policy's retention; suspects get none."""
+    """Return the locks missing on present copies in the tiers of the policy's retention; suspects get none.
+
+    ``lockable``: which stores can lock, as :func:`ask` returned it. Of a tier that is not among them, which did not
+    tell or which an edit named since, the lock is missing: the artifact is due again until it is set, or not needed.
+    """
     if policy.retention is None or until is None or until <= now:
         return []
     return [
@@ -43,7 +76,7 @@ def wanted(
         and not p.suspect
         and p.tier in policy.retention.tiers
         and p.tier in engine.stores
-        and engine.store(p.tier).can_lock
+        and lockable.get(p.tier, True)
         and (p.locked_until is None or p.locked_until < until)
     ]
 

@@ -5,7 +5,7 @@ stored, and due for what else it wants; its locks of retention are set by conver
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -85,7 +85,7 @@ class Prepared:
     """The result of step 2: the token of the intents; by position, each item's intents and its ``first`` tiers.
 
     ``scopes``: the dedup scope by tenant; ``first``: tiers that must have a copy before store returns; ``held``: tiers
-    that have copies that count, according to the catalog.
+    that have copies that count, according to the catalog; ``retained``: tiers of retention that have or get a copy.
     """
 
     token: UUID
@@ -94,6 +94,7 @@ class Prepared:
     intents: dict[int, list[Intent]]
     first: dict[int, frozenset[str]]
     held: frozenset[str]
+    retained: frozenset[str]
 
 
 def delivered_item(
@@ -153,11 +154,13 @@ def commit(
     uploads: Sequence[placements.VouchedUpload],
     *,
     confirmed: AbstractSet[str],
+    lockable: Mapping[str, bool],
     caller: Caller,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.RetentionLock]]:
     """Commit a batch of items (``ingest``, step 4); return the results by position, and the WORM locks to set.
 
     An item rests only on copies in ``confirmed`` tiers; one whose copy vanished since step 2 has no result.
+    ``lockable``: see :func:`worm.wanted`.
     """
     known = commands.find(connection, [item.delivery for item in items])
     batch = _Batch({d.item: _result(r) for d, r in known.items()}, [], [], [], [], {})
@@ -205,7 +208,7 @@ def commit(
         batch.latest[head.id] = version
         previous[head.id] = row
         _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
-        missing = worm.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
+        missing = worm.wanted(engine, place.policy, row.retain_until, present[place.blob], lockable=lockable, now=now)
         locks.extend(missing)
         _add(engine, batch, moment, row, present=present_tiers, locks=bool(missing), caller=caller)
         if item.content.staged is not None:

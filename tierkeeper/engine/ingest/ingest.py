@@ -224,6 +224,7 @@ def _intend_copies(
     intents: dict[int, list[Intent]] = {}
     firsts: dict[int, frozenset[str]] = {}
     everywhere: set[str] = set()
+    retained: set[str] = set()
     rows = []
     begun: set[tuple[object, str]] = set()
     for item in items:
@@ -235,6 +236,7 @@ def _intend_copies(
         intents[item.position] = []
         firsts[item.position] = first
         everywhere |= held
+        retained |= worm.tiers_of([policy]) & (first | {p.tier for p in copies[blob]})
         for tier in sorted(first - held):
             if (
                 blob,
@@ -259,7 +261,9 @@ def _intend_copies(
                 )
             )
     placements.intend(connection, rows)
-    return commit.Prepared(token, list(items), scopes, intents, firsts, frozenset(everywhere))
+    return commit.Prepared(
+        token, list(items), scopes, intents, firsts, held=frozenset(everywhere), retained=frozenset(retained)
+    )
 
 
 def step_3_write(engine: Engine, prepared: commit.Prepared, *, caller: Caller) -> Written:
@@ -320,9 +324,17 @@ def step_4_commit(
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.RetentionLock]]:
     """Run the commit point: see :func:`commit.commit`. Items whose copy vanished have no result and start again."""
     uploads = [upload for w in written.items.values() for upload in w.uploads]
-    confirmed = written.confirmed
+    lockable = worm.ask(engine, prepared.retained)
     return engine.catalog.run(
-        caller, commit.commit, engine, prepared, items, uploads, confirmed=confirmed, caller=caller
+        caller,
+        commit.commit,
+        engine,
+        prepared,
+        items,
+        uploads,
+        confirmed=written.confirmed,
+        lockable=lockable,
+        caller=caller,
     )
 
 

@@ -17,8 +17,9 @@ from tierkeeper.policy.rules import Policy
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 UNTIL = NOW + timedelta(days=1)
 #: what is asked of an engine and a policy here
-ENGINE = SimpleNamespace(stores={"warm", "cold"}, store=lambda tier: SimpleNamespace(can_lock=tier == "warm"))
-POLICY = SimpleNamespace(retention=SimpleNamespace(tiers={"warm", "cold", "gone"}, mode="governance"))
+ENGINE = SimpleNamespace(stores={"warm", "cold", "silent"})
+POLICY = SimpleNamespace(retention=SimpleNamespace(tiers={"warm", "cold", "silent", "gone"}, mode="governance"))
+LOCKABLE = {"warm": True, "cold": False}
 
 
 @pytest.mark.parametrize(
@@ -32,10 +33,12 @@ POLICY = SimpleNamespace(retention=SimpleNamespace(tiers={"warm", "cold", "gone"
         (copy("warm", PlacementState.DOOMED), False),
         (copy("hot"), False),
         (copy("cold"), False),
+        # it did not tell whether it can lock: its lock is missing until it does
+        (copy("silent"), True),
         (copy("gone"), False),
     ],
 )
 def test_wanted(one: PlacementRow, locked: bool) -> None:  # noqa: FBT001  a column of the table
     """A present copy that is no suspect, in a configured tier that the retention names and that can lock."""
-    found = worm.wanted(cast("Engine", ENGINE), cast("Policy", POLICY), UNTIL, [one], now=NOW)
+    found = worm.wanted(cast("Engine", ENGINE), cast("Policy", POLICY), UNTIL, [one], lockable=LOCKABLE, now=NOW)
     assert [lock.placement for lock in found] == ([one.id] if locked else [])
