@@ -43,6 +43,20 @@ DETACHING = (
         f"{_TESTS}test_what_is_not_kept_keeps_its_month",
     ),
     _mutant(
+        "a month goes after an operator stopped the deletes",
+        _DETACH,
+        "    epochs.lock(connection)\n    _require_permitted(connection)\n",
+        "    epochs.lock(connection)\n",
+        f"{_TESTS}test_what_stops_a_month_is_asked_at_its_commit_point",
+    ),
+    _mutant(
+        "a month goes by what was asked before its export",
+        _DETACH,
+        "    refused = _stays(connection, month, dumped)\n",
+        "    refused = None\n",
+        f"{_TESTS}test_what_stops_a_month_is_asked_at_its_commit_point[no dump]",
+    ),
+    _mutant(
         "a month that may get events goes",
         _DETACH,
         "        if before > first_open.since:\n",
@@ -52,22 +66,22 @@ DETACHING = (
     _mutant(
         "open transactions are not waited for",
         _DETACH,
-        "        if events.unsettled(connection, since=month.since, until=month.until):\n",
-        "        if events.unsettled(connection, since=month.until, until=month.since):\n",
+        "    if events.unsettled(connection, since=month.since, until=month.until):\n",
+        "    if events.unsettled(connection, since=month.until, until=month.since):\n",
         f"{_TESTS}test_a_month_stays_while_a_transaction_is_open",
     ),
     _mutant(
         "a month goes that no dump has",
         _DETACH,
-        "        if dumped is not None and _lacks(connection, month, dumped):\n",
-        "        if dumped is not None and not dumped.cluster:\n",
+        "    if dumped is not None and _lacks(connection, month, dumped):\n",
+        "    if dumped is not None and not dumped.cluster:\n",
         f"{_TESTS}test_a_month_that_is_in_no_dump_stays",
     ),
     _mutant(
         "months go while deletes are off",
         _DETACH,
-        "        if not off.enabled:\n",
-        "        if off is None:\n",
+        "    if not off.enabled:\n",
+        "    if off is None:\n",
         f"{_TESTS}test_nothing_goes_while_deletes_are_off",
     ),
     _mutant(
@@ -108,8 +122,8 @@ DETACHING = (
     _mutant(
         "a catalog that is not trusted lets months go",
         _DETACH,
-        "        if distrusted is not None:\n",
-        "        if distrusted == off:\n",
+        "    if distrusted is not None:\n",
+        "    if distrusted == off:\n",
         f"{_TESTS}test_nothing_goes_from_a_catalog_that_is_not_trusted",
     ),
     _mutant(

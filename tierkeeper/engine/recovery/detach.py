@@ -5,9 +5,11 @@
 2. read back: the file is read, and compared with the catalog event by event.
 3. keep (transactions): what `explain`, receipts and code ask for years later goes into the table `history`. A crash
    leaves it in both places, and it counts once.
-4. detach (transaction): **the commit point**. No event can be written in this month any more; it has as many as were
-   read back, and all that is to be kept is kept. Then its partition leaves the log, and the file is noted, with an
-   event. A crash before it leaves the month in the catalog; the next try begins with step 1 and finds its file.
+4. detach (transaction): **the commit point**. No event can be written in this month any more, and all is asked again
+   that was asked before step 1, which may be hours ago: deletes are on, the catalog is trusted, positions are final, a
+   dump has the month. It has as many events as were read back, and all that is to be kept is kept. Then its partition
+   leaves the log, and the file is noted, with an event. A crash before it leaves the month in the catalog; the next try
+   begins with step 1 and finds its file.
 5. drop (transaction): the table of the month, which nothing reads any more. A crash leaves it to the next try.
 
 Only months that are over for :data:`QUIET` and whose events have their final positions; and only those that are in a
@@ -19,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -76,7 +79,10 @@ def detach(
         step_1_export(engine, month, path, progress=progress)
         segment = step_2_read_back(engine, month, path, progress=progress)
         step_3_keep(engine, month, caller=caller)
-        step_4_detach(engine, month, segment, caller=caller)
+        refused = step_4_detach(engine, month, segment, caller=caller)
+        if refused is not None:
+            yield DetachedMonth(str(month), Outcome.REFUSED, segment.events, segment.file, refused)
+            return
         step_5_drop(engine, month, caller=caller)
         sha256 = segment.sha256.hex()
         yield DetachedMonth(
@@ -104,11 +110,12 @@ def step_3_keep(engine: Engine, month: Month, *, caller: Caller) -> None:
         pass
 
 
-def step_4_detach(engine: Engine, month: Month, segment: SegmentFile, *, caller: Caller) -> None:
-    """Detach the month's partition, and note its file."""
+def step_4_detach(engine: Engine, month: Month, segment: SegmentFile, *, caller: Caller) -> str | None:
+    """Detach the month's partition, and note its file; return why the month cannot go any more, None if it went."""
     for tried in range(1, TRIES + 1):
-        if engine.catalog.run(caller, _detach, month, segment, caller=caller):
-            return
+        refused = engine.catalog.run(caller, _detach, month, segment, dumped=_dumped(engine), caller=caller)
+        if refused is not _Held.BY_OTHERS:
+            return refused
         time.sleep(PAUSES.seconds(tried))
     raise EventsHeld(month=month, tries=TRIES)
 
@@ -118,27 +125,49 @@ def step_5_drop(engine: Engine, month: Month, *, caller: Caller) -> None:
     engine.catalog.run(caller, partitions.drop, month)
 
 
-def _detach(connection: sa.Connection, month: Month, segment: SegmentFile, *, caller: Caller) -> bool:
-    """Return False where others hold the log, and nothing was done."""
+class _Held(Enum):
+    """Why nothing was done, and is tried again: others hold the log."""
+
+    BY_OTHERS = "by others"
+
+
+def _detach(
+    connection: sa.Connection, month: Month, segment: SegmentFile, *, dumped: Horizon | None, caller: Caller
+) -> str | _Held | None:
+    """Return why the month cannot go any more, or that others hold the log: nothing was done then."""
     take_time(connection)
     if month not in partitions.attached(connection, before=month.until):
-        return True  # an earlier try of this transaction, whose reply was lost, or another process
+        return None  # an earlier try of this transaction, whose reply was lost, or another process
     if not partitions.keep_out(connection, month):
-        return False
+        return _Held.BY_OTHERS
+    epochs.lock(connection)
+    _require_permitted(connection)
     number = partitions.count(connection, month)
     if number != segment.events:
         raise MonthChanged(month=month, problem=f"{segment.events} events were exported, and it has {number}")
     lacking = history.lacking(connection, month)
     if lacking:
         raise MonthChanged(month=month, problem=f"{lacking} events that stay are not kept as they are")
-    epochs.lock(connection)
+    refused = _stays(connection, month, dumped)
+    if refused is not None:
+        return refused
     if not partitions.detach(connection, month):
-        return False
+        return _Held.BY_OTHERS
     now = catalog_now(connection)
     segments.write(connection, month, segment, by=caller.actor, at=now)
     after = DetachedEvents(month=str(month), events=segment.events, file=segment.file, sha256=segment.sha256)
     events.append_next(connection, epochs.CATALOG, MonthDetached(after=after), by=caller.actor, at=now)
-    return True
+    return None
+
+
+def _require_permitted(connection: sa.Connection) -> None:
+    """Raise DeletesDisabled, and CatalogRestored where the catalog may be an older copy of itself."""
+    off = switches.deletes(connection)
+    if not off.enabled:
+        raise DeletesDisabled(reason=off.reason)
+    distrusted = epochs.distrusted(connection)
+    if distrusted is not None:
+        raise CatalogRestored(reason=distrusted)
 
 
 def _checked(engine: Engine, folder: Path) -> Path:
@@ -156,12 +185,7 @@ def _checked(engine: Engine, folder: Path) -> Path:
 
 def _months(engine: Engine, before: datetime) -> list[Month]:
     with engine.catalog.reading() as connection:
-        off = switches.deletes(connection)
-        if not off.enabled:
-            raise DeletesDisabled(reason=off.reason)
-        distrusted = epochs.distrusted(connection)
-        if distrusted is not None:
-            raise CatalogRestored(reason=distrusted)
+        _require_permitted(connection)
         first_open = Month.of(clocks(connection).earlier - QUIET)
         if before > first_open.since:
             problem = f"events may still be written in {first_open}"
@@ -190,12 +214,16 @@ def _judged(engine: Engine, month: Month, dumped: Horizon | None) -> tuple[int, 
     """Return how many events a month has, and why it cannot go now, None if it can."""
     with engine.catalog.reading() as connection:
         take_time(connection)
-        number = partitions.count(connection, month)
-        if events.unsettled(connection, since=month.since, until=month.until):
-            return number, "a transaction is open that is older than the last of its events"
-        if dumped is not None and _lacks(connection, month, dumped):
-            return number, "no dump has its events yet: `tierkeeper catalog dump`"
-        return number, None
+        return partitions.count(connection, month), _stays(connection, month, dumped)
+
+
+def _stays(connection: sa.Connection, month: Month, dumped: Horizon | None) -> str | None:
+    """Return why a month cannot go now, None if it can; ``dumped``: as far as the dumps have all events."""
+    if events.unsettled(connection, since=month.since, until=month.until):
+        return "a transaction is open that is older than the last of its events"
+    if dumped is not None and _lacks(connection, month, dumped):
+        return "no dump has its events yet: `tierkeeper catalog dump`"
+    return None
 
 
 def _lacks(connection: sa.Connection, month: Month, dumped: Horizon) -> bool:

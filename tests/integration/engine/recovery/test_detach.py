@@ -29,8 +29,10 @@ from tierkeeper.base.states import Outcome
 from tierkeeper.catalog import dumps, epochs, events, switches
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine.recovery import accept, detach, doctor, rebuild
+from tierkeeper.engine.recovery import accept, detach, doctor, dump_files, rebuild
+from tierkeeper.engine.trust import epoch
 from tierkeeper.settings.settings import Settings
+from tierkeeper.stores.base import ObjectKey
 from tierkeeper.values.health import Condition
 
 LATE = """
@@ -228,6 +230,65 @@ def test_nothing_goes_from_a_catalog_that_is_not_trusted(house: House, target: P
     house.keeper.engine.catalog.run(TESTER, distrust)
     with pytest.raises(CatalogRestored):
         months.detach(house, target)
+
+
+def deletes_off(house: House) -> None:
+    """An operator stops the deletes."""
+    house.keeper.deletes.switch(enabled=False, reason="a look", caller=TESTER)
+
+
+def distrusted(house: House) -> None:
+    """Another worker finds that the catalog was restored."""
+    epoch.recognise(house.keeper.engine.catalog, "put back", caller=TESTER)
+
+
+def no_dump(house: House) -> None:
+    """The segments of the dumps go, which have the month's events."""
+    store = house.keeper.engine.store("cold")
+    store.delete([ObjectKey(each.location) for each in store.list(dump_files.EVENTS_FOLDER)])
+
+
+MEANWHILE: dict[str, tuple[Callable[[House], None], type[Exception] | None]] = {
+    "deletes off": (deletes_off, DeletesDisabled),
+    "distrusted": (distrusted, CatalogRestored),
+    "no dump": (no_dump, None),
+}
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_what_stops_a_month_is_asked_at_its_commit_point(
+    house: House, target: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """An export takes hours: what would have refused it before keeps the month when it comes meanwhile."""
+    lived(house)
+    (happens, error), whole = MEANWHILE[what], detach.step_3_keep
+
+    def late(*args: Any, **given: Any) -> None:  # noqa: ANN401  handed on
+        whole(*args, **given)
+        happens(house)
+
+    monkeypatch.setattr(detach, "step_3_keep", late)
+    number = len(months.old(house))
+    if error is not None:
+        with pytest.raises(error):
+            months.detach(house, target)
+    else:
+        (refused,) = months.detach(house, target)
+        assert (refused.outcome, "catalog dump" in refused.detail) == (Outcome.REFUSED, True)
+    assert len(months.old(house)) == number
+    assert house.sql("SELECT FROM segments") == []
+
+
+def test_a_transaction_that_opens_meanwhile_keeps_its_month(
+    house: House, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A follower could miss events whose positions are not final at the moment at which the month goes."""
+    lived(house)
+    answers = iter([False, True])
+    monkeypatch.setattr(events, "unsettled", lambda *_, **__: next(answers))
+    (refused,) = months.detach(house, target)
+    assert (refused.outcome, refused.detail[:13]) == (Outcome.REFUSED, "a transaction")
+    assert house.sql("SELECT FROM segments") == []
 
 
 def test_the_files_lie_apart_from_the_tiers(house: House) -> None:
