@@ -101,6 +101,10 @@ def carry_out(
 
     With a single target its error is raised; with several, a failed one does not stop the others. What all the others
     would meet too ends it, and what was done is printed before.
+
+    Each is a command of its own, with its transactions and its row in ``commands``: a verb is refused, repeated and
+    answered one by one, and moves its bytes right after its wish. In one transaction of many, the first refusal would
+    undo the others, and each would hold its locks until the last was asked.
     """
     bounds = session.settings.limits.bounds
     arguments = [
