@@ -8,6 +8,9 @@ _MATCH = "tierkeeper/policy/match.py"
 _MATCHES = "tests/unit/policy/test_match.py::"
 _IN_FORCE = "tierkeeper/engine/policies/in_force.py"
 _PAGES = "tierkeeper/catalog/recomputing.py"
+_RECOMPUTING = "tierkeeper/engine/policies/recompute.py"
+_WORKING = "WHERE id = :id AND state = 'running' FOR NO KEY UPDATE"
+_ANY = "WHERE id = :id FOR NO KEY UPDATE"
 _RECOMPUTE = "tests/integration/engine/policies/test_recompute.py::"
 _LARGE = ("tests/integration/engine/test_large_catalogs.py::test_no_statement_grows_with_the_catalog",)
 _STABLE = "tests/unit/catalog/test_stable_times.py::"
@@ -29,6 +32,12 @@ GROWING = (
         "growth",
         "each page of a list reads all those before it",
         (Edit(_BROWSE, "where(sa.tuple_(*name) >= last, sa.tuple_(*key)", "where(sa.tuple_(*key)"),),
+        _LARGE,
+    ),
+    Mutant(
+        "growth",
+        "a page of a recompute looks at all names",
+        (Edit(_PAGES, "    FROM ({_NAMES} LIMIT :names) AS n\n", "    FROM ({_NAMES}) AS n\n"),),
         _LARGE,
     ),
     Mutant(
@@ -100,7 +109,7 @@ GROWING = (
     Mutant(
         "recompute",
         "the user waits for all artifacts",
-        (Edit("tierkeeper/engine/policies/recompute.py", "Counter(), most=IN_FOREGROUND)", "Counter())"),),
+        (Edit(_RECOMPUTING, "Counter(), most=IN_FOREGROUND)", "Counter())"),),
         (f"{_RECOMPUTE}test_a_large_edit_is_left_to_the_workers",),
     ),
     Mutant(
@@ -108,7 +117,7 @@ GROWING = (
         "an edit has the errors of others",
         (
             Edit(
-                "tierkeeper/engine/policies/recompute.py",
+                _RECOMPUTING,
                 "        _continue(engine, edit, Counter(), most=IN_FOREGROUND)\n",
                 "        recompute(engine)\n",
             ),
@@ -117,12 +126,33 @@ GROWING = (
     ),
     Mutant(
         "recompute",
+        "a run that others ended is continued",
+        (
+            Edit(_RECOMPUTING, "runs.resume, run):\n        return ", "runs.resume, run):\n        pass "),
+            Edit(_PAGES, _WORKING, _ANY),
+        ),
+        (f"{_RECOMPUTE}test_a_run_that_was_ended_before_it_is_taken_up_is_left",),
+    ),
+    Mutant(
+        "recompute",
+        "a run that others end meanwhile is continued",
+        (Edit(_PAGES, _WORKING, _ANY),),
+        (f"{_RECOMPUTE}test_a_run_that_was_ended_while_it_is_continued_stops",),
+    ),
+    Mutant(
+        "recompute",
+        "a page is begun while another one is at work",
+        (Edit(_PAGES, _WORKING, _WORKING.replace(" FOR NO KEY UPDATE", "")),),
+        (f"{_RECOMPUTE}test_workers_take_the_pages_of_a_run_in_turn",),
+    ),
+    Mutant(
+        "recompute",
         "a page leaves out the other versions of its last name",
         (
             Edit(
                 _PAGES,
-                "(n.workflow, n.name, a.version) > (:after_workflow, :after_name, :after_version)",
-                "(n.workflow, n.name, a.version) > (:after_workflow, :after_name, :after_version + 1)",
+                "(:after_workflow, :after_name) THEN :after_version ELSE 0",
+                "(:after_workflow, :after_name) THEN :after_version + 1 ELSE 0",
             ),
         ),
         (f"{_RECOMPUTE}test_pages_have_all_that_a_match_fits",),

@@ -1,7 +1,8 @@
 """The pages of a recompute: the artifacts that an edited policy may govern, or may have governed before.
 
-A page is so many versions in the order of their names, however few of them fit: one query goes no further. What is
-narrowed by SQL is a little wider than what a policy matches: the decision about each artifact is the policy's own.
+A page is so many versions in the order of their names, however few of them fit, of so many names, however few of these
+begin as the policy's do: one query goes no further. What is narrowed by SQL is a little wider than what a policy
+matches: the decision about each artifact is the policy's own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Run
 from tierkeeper.catalog.statements import typed
 from tierkeeper.policy import patterns
 from tierkeeper.policy.rules import Match
@@ -20,22 +20,41 @@ from tierkeeper.policy.rules import Match
 _TENANTS_AT_ONCE: Final = 100
 #: reaches of one run: each page reads and writes them all
 _REACHES: Final = 200
+#: names that are looked at for a page, for each of its rows
+_NAMES_A_ROW: Final = 10
+#: a version after every other
+_LAST_VERSION: Final = 2**63 - 1
 #: a plan for any beginning of names cannot use the index of names
 _PLAN_FOR_VALUES = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
 _TENANT = sa.text("SELECT id FROM tenants WHERE id > :after ORDER BY id LIMIT 1")
-# the first condition on the key is the index's, the second leaves out what was read of the last name
-_PAGE = sa.text("""
-    SELECT n.workflow, n.name, a.version, a.id,
-        a.state = 'live' AND a.tags @> :tags AND a.size BETWEEN :size_min AND :size_max AS fits
-    FROM names n JOIN artifacts a ON a.name_id = n.id
+_NAMES = """
+    SELECT n.id, n.workflow, n.name
+    FROM names n
     WHERE n.tenant = :tenant
         AND starts_with(n.workflow, :workflow)
-        AND starts_with(n.name, :name)
         AND (n.workflow, n.name) >= (:after_workflow, :after_name)
-        AND (n.workflow, n.name, a.version) > (:after_workflow, :after_name, :after_version)
+    ORDER BY n.workflow, n.name
+"""
+# name by name in the order of the index, which the planner would leave for a scan; of the last name, what was not read
+_PAGE = sa.text(f"""
+    SELECT n.workflow, n.name, a.version, a.id, a.fits
+    FROM ({_NAMES} LIMIT :names) AS n
+        CROSS JOIN LATERAL (
+            SELECT a.id, a.version,
+                a.state = 'live' AND a.tags @> :tags AND a.size BETWEEN :size_min AND :size_max AS fits
+            FROM artifacts a
+            WHERE a.name_id = n.id
+                AND a.version > CASE
+                    WHEN (n.workflow, n.name) = (:after_workflow, :after_name) THEN :after_version ELSE 0
+                END
+            ORDER BY a.version LIMIT :rows
+        ) AS a
+    WHERE starts_with(n.name, :name)
     ORDER BY n.workflow, n.name, a.version LIMIT :rows
-""").bindparams(*typed(tags="jsonb", size_min="bigint", size_max="bigint"))
+""").bindparams(*typed(tags="jsonb", size_min="bigint", size_max="bigint", after_version="bigint", rows="bigint"))
+_LAST_NAME = sa.text(f"{_NAMES} OFFSET :names - 1 LIMIT 1").bindparams(*typed(names="bigint"))
 _LIVE = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :rows")
+_RUNNING = sa.text("SELECT arguments FROM runs WHERE id = :id AND state = 'running' FOR NO KEY UPDATE")
 _MOVE = sa.text("UPDATE runs SET arguments = arguments || :moved WHERE id = :id").bindparams(*typed(moved="jsonb"))
 
 
@@ -110,8 +129,10 @@ class Page:
 
 
 def next_page(connection: sa.Connection, run: UUID, *, rows: int) -> Page | None:
-    """Return the next page of a recompute, None at its end."""
-    arguments = connection.execute(sa.select(Run.arguments).where(Run.id == run)).scalar_one()
+    """Lock the run of a recompute and return its next page; None at its end, or if the run does not work any more."""
+    arguments = connection.execute(_RUNNING, {"id": run}).scalar()
+    if arguments is None:
+        return None
     if "reaches" not in arguments:
         return _of_all(connection, UUID(arguments["after"]), rows=rows)
     connection.execute(_PLAN_FOR_VALUES)
@@ -124,12 +145,13 @@ def next_page(connection: sa.Connection, run: UUID, *, rows: int) -> Page | None
         if not at.begun:
             at = _next_tenant(connection, reach, at)
             continue
-        found = connection.execute(_PAGE, _parameters(reach, at, rows)).all()
-        if not found:
+        found, reached = _look(connection, reach, at, rows)
+        if reached is None:
             at = _At(at.reach + 1) if reach.tenant is not None else _At(at.reach, at.tenant)
             continue
-        last = found[-1]
-        at = _At(at.reach, at.tenant, last.workflow, last.name, last.version, begun=True)
+        at = reached
+        if not found:
+            continue
         return Page([row.id for row in found if row.fits], {"at": asdict(at)}, len(found))
     return Page([], {"at": asdict(at)}, _TENANTS_AT_ONCE)
 
@@ -151,6 +173,20 @@ class _At:
     begun: bool = False
 
 
+def _look(connection: sa.Connection, reach: Reach, at: _At, rows: int) -> tuple[Sequence[sa.Row[Any]], _At | None]:
+    """Return the next rows of a tenant, and where they end; None: the tenant has no further ones."""
+    given = _parameters(reach, at, rows)
+    found = connection.execute(_PAGE, given).all()
+    if len(found) < rows:
+        name = connection.execute(_LAST_NAME, given).first()
+        if name is not None:
+            return found, _At(at.reach, at.tenant, name.workflow, name.name, _LAST_VERSION, begun=True)
+    if not found:
+        return found, None
+    last = found[-1]
+    return found, _At(at.reach, at.tenant, last.workflow, last.name, last.version, begun=True)
+
+
 def _next_tenant(connection: sa.Connection, reach: Reach, at: _At) -> _At:
     if reach.tenant is not None:
         return _At(at.reach, reach.tenant, begun=True)
@@ -170,6 +206,7 @@ def _parameters(reach: Reach, at: _At, rows: int) -> dict[str, Any]:
         "after_name": at.name,
         "after_version": at.version,
         "rows": rows,
+        "names": _NAMES_A_ROW * rows,
     }
 
 

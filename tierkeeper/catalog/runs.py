@@ -72,7 +72,9 @@ _TAKE_UP = sa.text("""
 _RESUME = sa.text("""
     UPDATE runs
     SET state = 'running', finished_at = NULL, seen_at = clock_timestamp(), arguments = arguments - 'reason'
-    WHERE id = :id AND kind = 'recompute' AND state = 'failed'
+    WHERE id = :id
+        AND kind = 'recompute'
+        AND state IN ('failed', 'running')  -- it waits for whoever takes it up
 """)
 _TELL = sa.text("""
     UPDATE runs
@@ -288,9 +290,9 @@ def take_up(connection: sa.Connection, run: UUID) -> bool:
     return connection.execute(_TAKE_UP, {"id": run}).rowcount > 0
 
 
-def resume(connection: sa.Connection, run: UUID) -> None:
-    """Make a failed recompute a running one, whose cursor is continued from."""
-    connection.execute(_RESUME, {"id": run})
+def resume(connection: sa.Connection, run: UUID) -> bool:
+    """Make a failed recompute a running one, or renew a running one's sign of life; False if it has ended."""
+    return connection.execute(_RESUME, {"id": run}).rowcount > 0
 
 
 def view(connection: sa.Connection, run: UUID) -> RunView | None:

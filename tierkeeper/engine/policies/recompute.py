@@ -2,7 +2,8 @@
 
 Artifacts that become due later keep their time: converge decides about them at the old time, finds nothing to do and
 writes the new time. An edit leaves a run with a cursor; recompute resumes every such run at its cursor, so that a crash
-costs at most one page. Only artifacts are looked at that the policy may govern now, or may have governed before the
+costs at most one page. Workers that continue one run take its pages in turn, under its lock; one whose run was ended by
+another of them stops. Only artifacts are looked at that the policy may govern now, or may have governed before the
 edit: every other one has the governing policy that it had.
 """
 
@@ -76,7 +77,8 @@ def _continue(
     It ends before at ``deadline``, or once ``most`` artifacts were read.
     """
     read = 0
-    engine.catalog.run(callers.BEAT, runs.resume, run)
+    if not engine.catalog.run(callers.BEAT, runs.resume, run):
+        return  # another worker took it up, and ended it
     with run_life.joined(engine, run, caller=callers.BEAT):
         while not over(deadline) and (most is None or read < most):
             page = engine.catalog.run(callers.BEAT, _recompute_page, engine, run)

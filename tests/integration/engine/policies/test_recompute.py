@@ -1,14 +1,18 @@
 """What a recompute looks at: what the edited policy may govern now or did before, page by page, and no more at once."""
 
 import itertools
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from support.callers import TESTER
 from support.house import House
+from support.locking import waited
 from support.scale import chance
 
 from tierkeeper.base.states import RunKind, RunState, WriteStrategy
@@ -65,6 +69,60 @@ def test_a_large_edit_is_left_to_the_workers(house: House, monkeypatch: pytest.M
     assert "runs list" in (house.keeper.policies.remark() or "")
     assert house.keeper.sweeps.recompute().counts["looked at"] == 2
     assert (house.keeper.sweeps.due(), house.keeper.policies.remark()) == (6, None)
+
+
+SOON = "name: soon\nmatch: {workflow: reports}\nphases: [{after: 0d, in: [hot]}, {after: 1d, in: [warm]}]\n"
+
+
+@pytest.fixture
+def paged(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Six artifacts that an edit makes due, of which a page has two, and a user waits for none."""
+    for number in range(6):
+        house.store(f"{number}", b"%d" % number, age=timedelta(days=2))
+    monkeypatch.setattr(recompute, "_PAGE", 2)
+    monkeypatch.setattr(recompute, "IN_FOREGROUND", 0)
+    house.policy(SOON)
+    return house
+
+
+def test_a_run_that_was_ended_before_it_is_taken_up_is_left(paged: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker ends the run after this one has read that it is to be done: this one does nothing for it."""
+    oldest = runs.oldest_recompute
+
+    def ended(connection: sa.Connection, *, but: Collection[UUID] = ()) -> UUID | None:
+        run = oldest(connection, but=but)
+        paged.sql("UPDATE runs SET state = 'done', finished_at = now() WHERE kind = 'recompute'")
+        return run
+
+    monkeypatch.setattr(runs, "oldest_recompute", ended)
+    assert paged.keeper.sweeps.recompute().counts == {}
+    assert (looked_at(paged), paged.keeper.sweeps.due()) == (0, 0)
+    assert paged.keeper.runs.latest(kind=RunKind.RECOMPUTE)[0].state is RunState.DONE
+
+
+def test_a_run_that_was_ended_while_it_is_continued_stops(paged: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker ends the run between two pages: this one takes no further page."""
+    move = recomputing.move
+
+    def moved(connection: sa.Connection, run: UUID, page: recomputing.Page) -> None:
+        move(connection, run, page)
+        connection.execute(sa.text("UPDATE runs SET state = 'done', finished_at = now() WHERE id = :run"), {"run": run})
+
+    monkeypatch.setattr(recomputing, "move", moved)
+    assert paged.keeper.sweeps.recompute().counts["looked at"] == 2
+    assert (looked_at(paged), paged.keeper.sweeps.due()) == (2, 2)
+
+
+def test_workers_take_the_pages_of_a_run_in_turn(paged: House) -> None:
+    """A page waits for who has the run's row, and goes on from there: none is looked at twice."""
+    run = paged.keeper.runs.latest(kind=RunKind.RECOMPUTE)[0].id
+    advanced = "UPDATE runs SET arguments = arguments || jsonb_build_object('at', CAST(:at AS jsonb)) WHERE id = :run"
+    last = {"reach": 0, "tenant": "acme", "workflow": "reports", "name": "3", "version": 1, "begun": True}
+    engine = paged.keeper.engine
+    page = partial(engine.catalog.run, TESTER, recompute._recompute_page, engine, run)
+    waited(paged, page, advanced, at=json.dumps(last), run=run)
+    assert looked_at(paged) == 2
+    assert paged.keeper.sweeps.recompute().counts == {}
 
 
 def test_an_edit_ends_with_its_own_error_alone(house: House) -> None:
