@@ -1,6 +1,7 @@
 """A process that dies at any step of the engine, and replies that are lost: nothing is lost, nothing happens twice."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
 from faults import life
@@ -8,6 +9,7 @@ from support import crashing
 from support.crashing import OPERATED, Step, When
 from support.house import LEASES_END, House
 from support.scale import LONG, chance
+from support.severed import severed_at_commit, unbelieved
 
 # what an operator runs has crashes of its own: test_operator_crashes.py
 STEPS = crashing.of_workers()
@@ -71,9 +73,9 @@ def test_a_lost_reply_of_any_commit(house: House) -> None:
     while lost:
         tag = f"lost-{commit}"
         told = life.parts(house, tag, orphaned=True)
-        with crashing.losing_replies(house, commit=commit) as counted:
+        with severed_at_commit(house.keeper.engine.catalog, partial(unbelieved, house), commit=commit) as wires:
             assert life.live(house, told) == 0
-        lost = counted["commits"] >= commit
+        lost = bool(wires)
         house.pass_time(LEASES_END)
         house.settle()
         life.check(house, tag)

@@ -10,9 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import sqlalchemy as sa
-
-from support.house import House
 from tierkeeper import engine as engine_package
 
 When = Literal["before", "after"]
@@ -116,28 +113,3 @@ def counting(counted: Counter[Step]) -> Iterator[None]:
     finally:
         for module, step, original in kept:
             setattr(module, step.name, original)
-
-
-@contextmanager
-def losing_replies(house: House, *, commit: int) -> Iterator[Counter[str]]:
-    """Lose the reply of the given COMMIT: it takes effect, and the connection is gone. Yields the count of commits.
-
-    A checkpoint follows, after which PostgreSQL does not vouch for the outcome (ADR 20): the unit has to cope.
-    """
-    counted: Counter[str] = Counter()
-    engine = house.keeper.engine.catalog.engine
-
-    def on_commit(connection: sa.Connection) -> None:
-        counted["commits"] += 1
-        if counted["commits"] == commit:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.commit()
-            driver.execute("CHECKPOINT")
-            driver.close()  # the COMMIT that follows finds the connection gone
-
-    sa.event.listen(engine, "commit", on_commit)
-    try:
-        yield counted
-    finally:
-        sa.event.remove(engine, "commit", on_commit)

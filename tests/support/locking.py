@@ -13,10 +13,28 @@ import sqlalchemy as sa
 from support.house import House
 from tierkeeper.catalog.database import catalog_now
 
-_WAITING = sa.text(
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
+_WAITING = sa.text("""
+    SELECT count(*)
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE :query
+""")
 _PATIENCE = 30.0  # seconds
+
+
+def waiting(connection: sa.Connection, statement: str = "") -> int:
+    """Return how many connections of this catalog wait for a lock, in a statement that has these words."""
+    found = int(connection.execute(_WAITING, {"query": f"%{statement}%"}).scalar_one())
+    connection.rollback()  # or the next look sees what this one saw
+    return found
+
+
+def wait_for_a_lock(connection: sa.Connection, *futures: "Future[Any]", number: int = 1, statement: str = "") -> None:
+    """Wait until so many wait for a lock; fail if an operation ends without having waited."""
+    end = time.monotonic() + _PATIENCE
+    while waiting(connection, statement) < number:
+        assert not any(future.done() for future in futures), "it did not wait for who has the lock"
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +50,7 @@ class Held:
 
     def wait_for(self, future: "Future[Any]") -> None:
         """Wait until a statement waits for a lock; fail if the operation ends without having waited."""
-        end = time.monotonic() + _PATIENCE
-        while not self.onlooker.execute(_WAITING).scalar_one():
-            assert not future.done(), "it did not wait for who has the lock"
-            assert time.monotonic() < end
-            self.onlooker.rollback()
-            time.sleep(0.01)
+        wait_for_a_lock(self.onlooker, future)
 
     def release(self) -> datetime:
         """Give the locks back; return the catalog's time right before."""

@@ -18,7 +18,7 @@ from support import services
 from support.callers import TESTER
 from support.house import House
 from support.servers import started
-from support.severed import Wire, severed_at_commit
+from support.severed import Wire, severed_at_commit, unbelieved
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable
@@ -119,13 +119,6 @@ def test_a_transaction_that_stays_in_progress_is_no_answer(
     assert counting.tries == 1
     assert len(wires) == 1
     assert verified(house, counting) == 0
-
-
-def unbelieved(house: House, wire: Wire) -> None:
-    """Commit, and give no answer to be believed: a checkpoint since may have ended a recovery."""
-    wire.commit()
-    with superuser(house) as connection:
-        connection.execute("CHECKPOINT")
 
 
 def test_a_checkpoint_since_is_not_believed(house: House, catalog: Database, counting: Counting) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from integration.cli.terminal import Stored, Tierkeeper
+from support import locking
 
 TIERKEEPER = (str(Path(sys.executable).with_name("tierkeeper")),)
 CELERY = (sys.executable, "-m", "celery", "-A", "worker.app", "tier")
@@ -42,7 +43,7 @@ def sweep(tk: Tierkeeper, stored: Stored, catalog: sa.Engine) -> Iterator[Callab
         started.append(
             subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
         )
-        wait(lambda: waiting(catalog), started[-1])
+        wait(lambda: waits(catalog), started[-1])
         return started[-1]
 
     with locked(catalog, "blobs"):
@@ -61,17 +62,10 @@ def locked(catalog: sa.Engine, table: str) -> Iterator[None]:
         yield
 
 
-def waiting(catalog: sa.Engine, statement: str = "") -> bool:
+def waits(catalog: sa.Engine, statement: str = "") -> bool:
     """Whether another connection waits for a row, in a statement that has these words."""
     with catalog.connect() as connection:
-        found = connection.scalar(
-            sa.text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND wait_event_type = 'Lock' AND query ILIKE :query"
-            ),
-            {"query": f"%{statement}%"},
-        )
-    return bool(found)
+        return locking.waiting(connection, statement) > 0
 
 
 def wait(condition: Callable[[], bool], process: Process) -> None:
@@ -112,7 +106,7 @@ def test_further_signals_do_not_break_off_the_ending(sweep: Callable[..., Proces
     process = sweep()
     with locked(catalog, "runs"):
         process.send_signal(signal.SIGTERM)
-        wait(lambda: waiting(catalog, "UPDATE runs"), process)
+        wait(lambda: waits(catalog, "UPDATE runs"), process)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             process.send_signal(number)
             time.sleep(0.2)

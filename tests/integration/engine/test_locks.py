@@ -5,7 +5,6 @@ nothing yet of what comes after it in the order: otherwise two could wait for ea
 """
 
 import importlib
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from support.callers import TESTER
 from support.house import House
+from support.locking import wait_for_a_lock
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.context import Worker
@@ -83,17 +83,6 @@ def met(
         finally:
             second.rollback()
             gate.rollback()
-
-
-def wait_for_a_lock(connection: sa.Connection, future: "Future[object]") -> None:
-    """Wait until somebody waits for a lock; fail if the operation ends without having waited."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    end = time.monotonic() + 30
-    while not connection.execute(sa.text(query)).scalar_one():
-        assert not future.done(), "it did not wait for who has the lock"
-        assert time.monotonic() < end
-        connection.rollback()
-        time.sleep(0.01)
 
 
 def assert_free(connection: sa.Connection, table: str, row: str = "") -> None:
@@ -183,7 +172,7 @@ def test_two_commits_of_one_content_do_not_doom_each_others_copies(house: House)
     with database.connect() as gate, database.connect() as looking, ThreadPoolExecutor() as threads:
         gate.execute(sa.text("SELECT id FROM blobs FOR NO KEY UPDATE"))
         futures = [threads.submit(converge.step_5_commit, engine, workers[i], [i], [], set()) for i in (a, b)]
-        wait_for_a_lock(looking, futures[0])  # type: ignore[arg-type]  # a Future of anything
+        wait_for_a_lock(looking, futures[0])
         gate.rollback()
         for future in futures:
             future.result()

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from support.callers import TESTER
 from support.copy_files import file_of, flip
 from support.house import House, OpenHouse
+from support.locking import wait_for_a_lock
 from support.reconciling import CONTENT
 
 from tierkeeper.base import callers
@@ -78,15 +79,6 @@ def worker() -> Worker:
     return Worker(new_id(), TESTER)
 
 
-def wait_for_locks(house: House, number: int) -> None:
-    """Wait until so many connections of this catalog wait for a lock."""
-    end = time.monotonic() + 10
-    query = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while house.sql(query)[0].n < number:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("kind", [Mangling, Forgetful])
 def test_a_targets_fault_is_not_blamed_on_the_source(house: House, kind: type[FilesystemStore]) -> None:
     """A copy that fails at its target leaves its source undamaged and readable."""
@@ -126,7 +118,8 @@ def test_a_version_that_becomes_surplus_while_it_converges_stays_due(house: Hous
     engine = house.keeper.engine
     zealous = worker()
     converge.step_1_claim(engine, zealous, ids=[first])
-    with ThreadPoolExecutor() as threads, engine.catalog.engine.connect() as gate:
+    database = engine.catalog.engine
+    with ThreadPoolExecutor() as threads, database.connect() as gate, database.connect() as looking:
         # the store waits here with its last step, after it has made version 1 due
         gate.execute(
             sa.text(
@@ -137,9 +130,9 @@ def test_a_version_that_becomes_surplus_while_it_converges_stays_due(house: Hous
         storing = threads.submit(
             house.keeper.artifacts.store, house.args("a", b"2"), caller=Caller("tester", key="second")
         )
-        wait_for_locks(house, 1)
+        wait_for_a_lock(looking, storing)
         committing = threads.submit(converge.step_5_commit, engine, zealous, [first], [], set())
-        wait_for_locks(house, 2)
+        wait_for_a_lock(looking, storing, committing, number=2)
         gate.rollback()
         storing.result()
         committing.result()

@@ -1,12 +1,12 @@
 """A reconcile that finds more than can be true does nothing until somebody approves it."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import sqlalchemy as sa
 from support.callers import TESTER
 from support.house import House
+from support.locking import wait_for_a_lock
 from support.reconciling import CONTENT, QUARANTINE, WEEK, late, reconcile
 
 from tierkeeper.base.callers import Caller
@@ -92,12 +92,8 @@ def test_an_approval_is_not_for_what_comes_at_the_same_moment(house: House) -> N
             sa.text("UPDATE runs SET state = 'approved', approval = '{}' WHERE id = :run"), {"run": first.run}
         )
         second = threads.submit(lambda: reconcile(house)[0])
-        waiting = (
-            "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE runs%'"
-            " AND datname = current_database()"
-        )
-        while not second.done() and not house.sql(waiting)[0].n:
-            time.sleep(0.05)
+        with house.keeper.engine.catalog.engine.connect() as looking:
+            wait_for_a_lock(looking, second, statement="UPDATE runs")
         connection.commit()
         result = second.result()
     assert (result.state, result.run != first.run) == (RunState.AWAITING_APPROVAL, True)
