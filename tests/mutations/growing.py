@@ -8,6 +8,8 @@ _MATCH = "tierkeeper/policy/match.py"
 _MATCHES = "tests/unit/policy/test_match.py::"
 _IN_FORCE = "tierkeeper/engine/policies/in_force.py"
 _PAGES = "tierkeeper/catalog/recomputing.py"
+_ARTIFACTS = "tierkeeper/catalog/artifacts.py"
+_MANY = "tests/integration/engine/collect/test_many_artifacts.py::"
 _RECOMPUTING = "tierkeeper/engine/policies/recompute.py"
 _WORKING = "WHERE id = :id AND state = 'running' FOR NO KEY UPDATE"
 _ANY = "WHERE id = :id FOR NO KEY UPDATE"
@@ -31,7 +33,19 @@ GROWING = (
     Mutant(
         "growth",
         "each page of a list reads all those before it",
-        (Edit(_BROWSE, "where(sa.tuple_(*name) >= last, sa.tuple_(*key)", "where(sa.tuple_(*key)"),),
+        (
+            Edit(
+                _BROWSE,
+                "sa.tuple_(*name) > (after.tenant",
+                "sa.tuple_(*(column + '' for column in name)) > (after.tenant",
+            ),
+        ),
+        _LARGE,
+    ),
+    Mutant(
+        "growth",
+        "each page of a name's versions reads all those before it",
+        (Edit(_BROWSE, "ARTIFACTS.c.version > after.version)", "ARTIFACTS.c.version + 0 > after.version)"),),
         _LARGE,
     ),
     Mutant(
@@ -123,6 +137,24 @@ GROWING = (
             ),
         ),
         (f"{_RECOMPUTE}test_an_edit_ends_with_its_own_error_alone",),
+    ),
+    Mutant(
+        "many artifacts",
+        "collect asks some of those that have the content",
+        (Edit(_ARTIFACTS, "for part in rows.partitions():", "for part in [next(rows.partitions())]:"),),
+        (f"{_MANY}test_each_artifact_protects",),
+    ),
+    Mutant(
+        "many artifacts",
+        "receipts are given although another copy is left",
+        (Edit(_ARTIFACTS, "                WHERE p.blob_id = b.id\n", "                WHERE p.id = b.id\n"),),
+        (f"{_MANY}test_another_copy_keeps_the_artifacts_whole",),
+    ),
+    Mutant(
+        "many artifacts",
+        "a copy's row goes before all have their receipts",
+        (Edit("tierkeeper/engine/collect/collect.py", "    if len(ended) == _ENDED:\n", "    if ended is None:\n"),),
+        (f"{_MANY}test_each_artifact_has_one_receipt",),
     ),
     Mutant(
         "recompute",

@@ -1,6 +1,6 @@
 """Artifacts and their names: batches of them read and locked, and the columns that a commit writes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -51,7 +51,7 @@ NAMED: Final = ARTIFACTS.join(NAMES, NAMES.c.id == ARTIFACTS.c.name_id)
 _LOAD = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.id = ANY(:ids) ORDER BY a.id")
 _LOCK = sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _BLOBS_OF = sa.text("SELECT DISTINCT blob_id FROM artifacts WHERE id = ANY(:ids) AND blob_id IS NOT NULL")
-_OF_BLOBS = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.blob_id = ANY(:blobs) ORDER BY a.id")
+_OF_BLOBS = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.blob_id = ANY(:blobs)")
 _SOME_COUNTED = sa.text("""
     SELECT any_of.id, any_of.tenant
     FROM unnest(:blobs) AS b(id)
@@ -85,14 +85,25 @@ _SIBLING_WANTS = sa.text("""
 """).bindparams(*typed(blobs="uuid[]", batch="uuid[]"))
 _BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE n.tenant = :tenant AND n.workflow = :workflow AND n.name = :name"
 _ONE_VERSION = sa.text(f"{_BY_NAME} AND a.version = :version")
-_NEWEST_VERSIONS = sa.text(f"{_BY_NAME} AND a.state <> 'purged' ORDER BY a.version DESC LIMIT :limit")
-_STORED_TIMES = sa.text(f"""
-    SELECT a.id, a.stored_at
+_NAME = "SELECT id FROM names WHERE tenant = :tenant AND workflow = :workflow AND name = :name"
+# by the name's id: of a join with the name, the planner would sort all versions, of which there may be any number
+_NEWEST_VERSIONS = sa.text(f"""
+    SELECT {COLUMNS}
     {FROM}
-    WHERE n.tenant = :tenant
-        AND n.workflow = :workflow
-        AND n.name = :name
-        AND (:version IS NULL OR a.version = :version)
+    WHERE a.id = ANY(ARRAY(
+            SELECT id
+            FROM artifacts
+            WHERE name_id = ({_NAME})
+                AND state <> 'purged'
+            ORDER BY version DESC LIMIT :limit
+        ))
+    ORDER BY a.version DESC
+""")
+_FIRST_STORED = sa.text(f"""
+    SELECT stored_at
+    FROM artifacts
+    WHERE name_id = ({_NAME}) AND (:version IS NULL OR version = :version)
+    ORDER BY version LIMIT 1
 """).bindparams(*typed(version="bigint"))
 _LATEST = sa.text(f"{_BY_NAME} AND a.version = n.latest_version")
 # by the names: what the statistics say of their artifacts is wrong where one name has many versions
@@ -146,13 +157,34 @@ _ACCESSED = sa.text(f"""
         AND ({UNREADABLE}) IS NOT TRUE  -- an UPDATE mends such a row, and no event tells it
 """).bindparams(*typed(ids="uuid[]", times="timestamptz[]"))
 _FORGET_BLOBS = sa.text("""
+    WITH bare AS (
+        SELECT b.id
+        FROM unnest(:blobs) AS b(id)
+        WHERE NOT EXISTS (
+                SELECT FROM placements p
+                WHERE p.blob_id = b.id
+                    AND NOT (p.id = ANY(:gone) AND p.state = 'deleting' AND p.token = :token)
+            )
+    ),
+    chosen AS MATERIALIZED (
+        SELECT ended.id
+        FROM bare
+            CROSS JOIN LATERAL (
+                SELECT a.id
+                FROM artifacts a
+                WHERE a.blob_id = bare.id AND a.state = 'purged'
+                LIMIT :limit
+            ) AS ended
+        LIMIT :limit
+    )
     UPDATE artifacts a
     SET blob_id = NULL, revision = a.revision + 1
-    WHERE a.blob_id = ANY(:blobs)
-        AND a.state = 'purged'
-        AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id)
+    FROM chosen
+    WHERE a.id = chosen.id
     RETURNING a.id
-""")
+""").bindparams(*typed(blobs="uuid[]", gone="uuid[]"))
+#: artifacts that are read at once
+_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +216,15 @@ def blobs_of(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
     return set(connection.execute(_BLOBS_OF, {"ids": list(ids)}).scalars().all())
 
 
-def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:
-    """Return every artifact, in whatever state, that has one of these blobs."""
-    return read_rows(connection.execute(_OF_BLOBS, {"blobs": list(blobs)}))
+def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> Iterator[ArtifactRow]:
+    """Yield every artifact, in whatever state, that has one of these blobs, as of the moment of the first.
+
+    There may be any number: they are read some at a time, in no order. The caller takes all of them.
+    """
+    given = {"blobs": list(blobs)}
+    with connection.execute(_OF_BLOBS, given, execution_options={"yield_per": _AT_ONCE}) as rows:
+        for part in rows.partitions():
+            yield from map(_row, part)
 
 
 def some_counted(connection: sa.Connection, blobs: Collection[UUID], *, limit: int) -> list[tuple[UUID, str]]:
@@ -220,10 +258,18 @@ def newest_versions(connection: sa.Connection, ref: Ref, *, limit: int) -> list[
     return read_rows(connection.execute(_NEWEST_VERSIONS, arguments))
 
 
-def stored_times(connection: sa.Connection, ref: Ref) -> dict[UUID, datetime]:
-    """Return by id when the version that ``ref`` names was stored; without one, when each version of the name was."""
+def first_stored(connection: sa.Connection, ref: Ref) -> datetime | None:
+    """Return when the version that ``ref`` names was stored, without one the first of the name; None if none was."""
     arguments = {"tenant": ref.tenant, "workflow": ref.workflow, "name": ref.name, "version": ref.version}
-    return {row.id: row.stored_at for row in connection.execute(_STORED_TIMES, arguments)}
+    found: datetime | None = connection.execute(_FIRST_STORED, arguments).scalar()
+    return found
+
+
+def versions_of(ref: Ref) -> sa.Select[tuple[UUID]]:
+    """Return the query of the ids that ``ref`` names: one version, or without one all of the name."""
+    named = (NAMES.c.tenant == ref.tenant, NAMES.c.workflow == ref.workflow, NAMES.c.name == ref.name)
+    one = () if ref.version is None else (ARTIFACTS.c.version == ref.version,)
+    return sa.select(ARTIFACTS.c.id).select_from(NAMED).where(*named, *one)
 
 
 def take_names(
@@ -350,9 +396,15 @@ def record_access(connection: sa.Connection, times: dict[UUID, datetime]) -> Non
     connection.execute(_ACCESSED, {"ids": ids, "times": [times[i] for i in ids]})
 
 
-def release_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:
-    """Detach purged artifacts from locked blobs without placements; return these artifacts as updated."""
-    ids = list(connection.execute(_FORGET_BLOBS, {"blobs": list(blobs)}).scalars())
+def release_blobs(
+    connection: sa.Connection, blobs: Collection[UUID], *, gone: Collection[UUID], token: UUID, limit: int
+) -> list[ArtifactRow]:
+    """Detach purged artifacts from locked blobs that have no copy left, at most ``limit``; return them as updated.
+
+    ``gone``: copies whose bytes their remover, who has ``token``, has deleted.
+    """
+    given = {"blobs": list(blobs), "gone": list(gone), "token": token, "limit": limit}
+    ids = list(connection.execute(_FORGET_BLOBS, given).scalars())
     return load(connection, ids) if ids else []
 
 

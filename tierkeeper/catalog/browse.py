@@ -53,12 +53,21 @@ def page(
     few = _few(connection, filter_)
     if few is not None:
         statement = statement.where(ARTIFACTS.c.id == sa.any_(sa.bindparam("few", few, type_=ARRAY(sa.Uuid()))))
-    if after is not None:
-        last = (after.tenant, after.workflow, after.name)
-        # the first condition, about one table, is the index's: without it a page reads all those before it
-        statement = statement.where(sa.tuple_(*name) >= last, sa.tuple_(*key) > (*last, after.version))
+    statement = statement.order_by(*key)
     size = PAGE if limit is None else min(PAGE, limit)
-    return artifacts.read_rows(connection.execute(statement.order_by(*key).limit(size)))
+    if after is None:
+        return artifacts.read_rows(connection.execute(statement.limit(size)))
+    rest: list[ArtifactRow] = []
+    if filter_.all_versions:
+        # asked for apart, by their own index: together, a page reads all versions of the name before these
+        further = (ARTIFACTS.c.name_id == after.name_id, ARTIFACTS.c.version > after.version)
+        of_name = statement.where(*further).order_by(None).order_by(ARTIFACTS.c.version)
+        rest = artifacts.read_rows(connection.execute(of_name.limit(size)))
+    if len(rest) < size:
+        # a condition on the names alone is the index's: with another, a page reads all those before it
+        beyond = statement.where(sa.tuple_(*name) > (after.tenant, after.workflow, after.name))
+        rest += artifacts.read_rows(connection.execute(beyond.limit(size - len(rest))))
+    return rest
 
 
 def _few(connection: sa.Connection, filter_: Filter) -> list[UUID] | None:

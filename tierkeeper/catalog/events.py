@@ -197,7 +197,7 @@ def query(
     connection: sa.Connection,
     *,
     tenant: str | None = None,
-    subjects: Sequence[UUID] | None = None,
+    subjects: Sequence[UUID] | sa.Select[tuple[UUID]] | None = None,
     type_: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -206,6 +206,7 @@ def query(
 ) -> Generator[EventView]:
     """Stream the events that match, by time: from ``since`` on, before ``until``; ``subjects``: an empty list has none.
 
+    Of ``subjects`` that are a query there may be any number.
     ``type_`` is a stored name of :class:`EventType`. One statement runs as long as the caller iterates.
     """
     order = sa.desc if newest_first else sa.asc
@@ -213,7 +214,11 @@ def query(
     statement = statement.where(*of_tenant(Event.__table__.c.tenant, tenant))
     if subjects is not None:
         # one parameter, however many: a statement takes no more than 65 535
-        wanted = sa.bindparam("subjects", list(subjects), ARRAY(sa.Uuid()))
+        wanted = (
+            sa.func.array(subjects.scalar_subquery())
+            if isinstance(subjects, sa.Select)
+            else sa.bindparam("subjects", list(subjects), ARRAY(sa.Uuid()))
+        )
         statement = statement.where(Event.subject == sa.func.any(wanted))
     if type_ is not None:
         statement = statement.where(Event.type == type_)

@@ -38,7 +38,7 @@ class Events:
     ) -> Iterator[EventView]:
         """Yield events in order of time; a ``ref`` without a version selects those of all its versions."""
         with self.engine.catalog.reading() as connection:
-            subjects = None if ref is None else list(artifacts.stored_times(connection, ref))
+            subjects = None if ref is None else artifacts.versions_of(ref)
             take_time(connection)  # the consumer may be slow, such as a pager
             yield from events.query(
                 connection,
@@ -72,7 +72,7 @@ class Events:
         with self.engine.catalog.reading() as connection:
             begin = since or datetime(1, 1, 1, tzinfo=UTC)
             if ref is not None:
-                begin = max(begin, min(artifacts.stored_times(connection, ref).values(), default=begin))
+                begin = max(begin, artifacts.first_stored(connection, ref) or begin)
             return segments.cut(connection, since=begin)
 
     def detach(

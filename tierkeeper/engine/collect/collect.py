@@ -10,8 +10,9 @@
    already counts as deleted, provided that the place has the tier's mark afterwards too (R19). A crash leaves the same
    rows.
 4. forget (transaction): delete the rows, and the blob with its last one (R13); write the events. What a store refused
-   to delete keeps its row, with the store's words, and is tried again. A crash before the commit leaves ``deleting``
-   rows whose bytes are gone; collect repeats them.
+   to delete keeps its row, with the store's words, and is tried again. Of content that very many purged artifacts had,
+   some at a time get their receipts first, each in a transaction of its own; the rows go with the last ones. A crash
+   before the commit leaves ``deleting`` rows whose bytes are gone; collect repeats them.
 """
 
 from collections import Counter
@@ -50,6 +51,7 @@ from tierkeeper.values.runs import SweepResult
 _log = log.get(__name__)
 
 _BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
+_ENDED = 1000  # artifacts that one transaction gives their receipts
 _REPEAT_SECONDS = 60.0  # until a failed delete is tried again
 _LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
 
@@ -230,7 +232,12 @@ def step_4_forget(
     run: UUID | None,
 ) -> tuple[int, int, int]:
     """Delete the rows of deleted bytes; return their number, their bytes, and the number of artifacts destroyed."""
-    return catalog.run(caller, _forget_copies, token, marked, results, caller=caller, run=run)
+    destroyed = 0
+    while True:
+        forgotten, ended = catalog.run(caller, _forget_copies, token, marked, results, caller=caller, run=run)
+        destroyed += ended
+        if forgotten is not None:
+            return *forgotten, destroyed
 
 
 def _forget_copies(
@@ -241,25 +248,29 @@ def _forget_copies(
     *,
     caller: Caller,
     run: UUID | None,
-) -> tuple[int, int, int]:
+) -> tuple[tuple[int, int] | None, int]:
+    """Return the number of rows deleted and their bytes, None where more artifacts end first; and how many ended."""
     deleted = [m for m in marked if results[m.placement.id].state is DeleteState.DELETED]
     locked = [m.placement.id for m in marked if results[m.placement.id].state is DeleteState.LOCKED]
     failed = [m.placement.id for m in marked if results[m.placement.id].state is DeleteState.FAILED]
     of = sorted({m.placement.blob_id for m in marked})
     blobs.lock(connection, of)
     now = catalog_now(connection)
-    ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
+    bytes_gone = [m.placement.id for m in deleted]
+    ended = artifacts.release_blobs(connection, of, gone=bytes_gone, token=token, limit=_ENDED)
+    events.append(connection, [_destroyed(a, now=now, caller=caller, run=run) for a in ended], at=now)
+    if len(ended) == _ENDED:
+        return None, len(ended)
+    ids = set(placements.gone(connection, bytes_gone, token=token))
     reasons = {id_: deletes.reason(results[id_]) for id_ in (*failed, *locked)}
     refusals.note_copies(connection, reasons, token=token, now=now)
     placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
     placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
-    ended = artifacts.release_blobs(connection, of)
     blobs.drop_unused(connection, of)
     lines = [_collected(m, now=now, caller=caller, run=run) for m in deleted if m.placement.id in ids]
-    lines += [_destroyed(a, now=now, caller=caller, run=run) for a in ended]
     events.append(connection, lines, at=now)
     size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
-    return len(ids), size, len(ended)
+    return (len(ids), size), len(ended)
 
 
 def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:

@@ -1,6 +1,6 @@
 """The decision whether one copy may be deleted now (R11): pure, made under the blob's lock right before the delete."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -43,21 +43,19 @@ class Needs:
     protected: bool
     guarded: frozenset[str]
 
-
-def needs(owners: Iterable[ArtifactRow], moment: Moment) -> Needs:
-    """Add up what a blob's artifacts want, by their last commit and as decided now (R7), and what protects it."""
-    wanted: set[str] = set()
-    guarded: set[str] = set()
-    protected = False
-    for row in owners:
+    def added(self, row: ArtifactRow, moment: Moment) -> "Needs":
+        """Add what one artifact wants, by its last commit and as decided now (R7), and what protects it."""
         decision = moment.decide(row)
-        if row.counted:
-            wanted |= row.wanted | decision.tiers
-        if moment.protects(row):
-            protected = True
-            if decision.policy.retention is not None:
-                guarded |= decision.policy.retention.tiers
-    return Needs(frozenset(wanted), protected, frozenset(guarded))
+        wanted = self.wanted | row.wanted | decision.tiers if row.counted else self.wanted
+        if not moment.protects(row):
+            return Needs(wanted, self.protected, self.guarded)
+        retention = decision.policy.retention
+        guarded = self.guarded if retention is None else self.guarded | retention.tiers
+        return Needs(wanted, protected=True, guarded=guarded)
+
+
+#: what no artifact needs
+NOTHING = Needs(frozenset(), protected=False, guarded=frozenset())
 
 
 def judge(

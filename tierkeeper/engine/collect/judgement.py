@@ -3,7 +3,6 @@
 They are reached twice: before the copies that stay are checked, and again under the blobs' locks.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -65,13 +64,11 @@ def judge_batch(
     of = sorted({blob for _, blob in candidates})
     moment = Moment.read(connection, engine)
     copies = placements.of_blobs(connection, of)
-    owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
-    for artifact in artifacts.of_blobs(connection, of):
-        owners[artifact.blob_id].append(artifact)
+    added = _needs(connection, moment, copies)
     late = engine.settings.engine.lease
     judged = JudgedCandidates()
     for blob in of:
-        needs = deletable.needs(owners[blob], moment)
+        needs, owners = added[blob].needs, added[blob].owners
         staying = [copy for copy in copies[blob] if copy.tier not in away]
         for copy in copies[blob]:
             if copy.id not in chosen:
@@ -89,7 +86,31 @@ def judge_batch(
             judged.verdicts.append(verdict)
             if verdict.goes:
                 staying.remove(copy)
-                owner = next((a for a in owners[blob] if a.id == copy.artifact_id), None)
-                owner = owner or next(iter(owners[blob]), None)
+                owner = owners.get(copy.artifact_id) or owners.get(None)
                 judged.marked.append(Marked(copy, copy.stored_size is None, owner))
     return judged
+
+
+@dataclass(slots=True)
+class _Owners:
+    """What the artifacts of a blob need, and those that events name: owners of copies by id, and any (None)."""
+
+    needs: deletable.Needs = deletable.NOTHING
+    owners: dict[UUID | None, ArtifactRow] = field(default_factory=dict)
+
+
+def _needs(
+    connection: sa.Connection, moment: Moment, copies: Mapping[UUID, Iterable[PlacementRow]]
+) -> dict[UUID, _Owners]:
+    """Add up, artifact by artifact, what all of each blob need: of one content there may be any number."""
+    added = {blob: _Owners() for blob in copies}
+    named = {copy.artifact_id for of_blob in copies.values() for copy in of_blob}
+    for artifact in artifacts.of_blobs(connection, list(copies)):
+        of_blob = added[artifact.blob_id] if artifact.blob_id is not None else _Owners()
+        of_blob.needs = of_blob.needs.added(artifact, moment)
+        if artifact.id in named:
+            of_blob.owners[artifact.id] = artifact
+        first = of_blob.owners.setdefault(None, artifact)
+        if artifact.id < first.id:
+            of_blob.owners[None] = artifact
+    return added

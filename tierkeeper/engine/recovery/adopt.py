@@ -251,7 +251,8 @@ def _take(
 
 def _sharing(connection: sa.Connection, blob: UUID) -> ArtifactRow | None:
     """Return an artifact that still needs the content, under any name; None if there is none."""
-    return next((row for row in artifacts.of_blobs(connection, [blob]) if row.counted), None)
+    some = artifacts.some_counted(connection, [blob], limit=1)
+    return next(iter(artifacts.load(connection, [artifact for artifact, _ in some])), None)
 
 
 def _place(

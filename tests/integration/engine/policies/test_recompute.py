@@ -114,7 +114,7 @@ def test_a_run_that_was_ended_while_it_is_continued_stops(paged: House, monkeypa
 
 
 def test_workers_take_the_pages_of_a_run_in_turn(paged: House) -> None:
-    """A page waits for who has the run's row, and goes on from there: none is looked at twice."""
+    """A page waits for who has the run's row, and continues from there: none is looked at twice."""
     run = paged.keeper.runs.latest(kind=RunKind.RECOMPUTE)[0].id
     advanced = "UPDATE runs SET arguments = arguments || jsonb_build_object('at', CAST(:at AS jsonb)) WHERE id = :run"
     last = {"reach": 0, "tenant": "acme", "workflow": "reports", "name": "3", "version": 1, "begun": True}
