@@ -16,8 +16,8 @@ _R1 = (
             ),
             Edit(
                 INGEST,
-                " commit.commit, engine,",
-                " lambda c, *a, **k: placements.intend(c, _LATE[prepared.token]) or commit.commit(c, *a, **k), engine,",
+                " commit.commit,\n",
+                " lambda c, *a, **k: placements.intend(c, _LATE[prepared.token]) or commit.commit(c, *a, **k),\n",
             ),
         ),
         (f"{STORY}test_bytes_of_a_store_have_a_row_first",),
@@ -40,7 +40,7 @@ _R1 = (
                 "    return commit.batch(connection, engine, worker, **batch)\n\n\n"
                 "@dataclass(slots=True)\nclass Report:",
             ),
-            Edit(CONVERGE, "worker.caller, commit.batch, engine", "worker.caller, _late, engine"),
+            Edit(CONVERGE, "        commit.batch,\n", "        _late,\n"),
         ),
         (f"{STORY}test_bytes_of_a_move_have_a_row_first",),
     ),

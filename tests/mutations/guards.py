@@ -145,7 +145,7 @@ _PROTECTION = (
     Mutant(
         "hold",
         "collect does not ask for holds right before the delete",
-        (Edit(RIPENESS, "            protected = True\n", "            protected = False\n"),),
+        (Edit(RIPENESS, "Needs(wanted, protected=True,", "Needs(wanted, protected=False,"),),
         (f"{KEEPER}test_protection.py::test_a_hold_keeps_the_last_copy_of_purged_content",),
     ),
     Mutant(
@@ -185,7 +185,7 @@ _PROTECTION = (
         "retention",
         "collect does not ask for the tiers in which retention keeps a copy",
         (
-            Edit(RIPENESS, "                guarded |= decision.policy.retention.tiers\n", "                pass\n"),
+            Edit(RIPENESS, "self.guarded | retention.tiers\n", "self.guarded\n"),
             Edit(RIPENESS, "    locked = copy.locked_until is not None and copy", "    locked = False and copy"),
         ),
         (f"{STORY}test_a_lock_that_was_put_is_waited_for",),
