@@ -32,6 +32,7 @@ from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
 from mutations.unchanged import UNCHANGED
+from mutations.unending import UNENDING
 from mutations.vouching import VOUCHING
 from mutations.waiting import WAITING
 
@@ -68,6 +69,7 @@ MUTANTS = (
     *SUSPECTING,
     *TENANTS,
     *UNCHANGED,
+    *UNENDING,
     *VOUCHING,
     *WAITING,
 )

@@ -9,6 +9,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tierkeeper_client import receiving_s3
 from tierkeeper_client.errors import InvalidInput, StagingUnavailable
 from tierkeeper_client.staging import CONNECT_TIMEOUT, READ_TIMEOUT, Staging, Upload
 
@@ -53,6 +54,7 @@ class S3Staging(Staging):
                 response_checksum_validation="when_required",
             ),
         )
+        receiving_s3.bound(self._client)
 
     def put(self, upload: Upload) -> str:
         """Upload in parts if it is large; the object appears when the last part is complete."""
@@ -60,5 +62,6 @@ class S3Staging(Staging):
         try:
             self._client.upload_fileobj(cast("Any", upload), self._bucket, self._prefix + name)
         except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
-            raise StagingUnavailable(url=self._url, reason=str(error)) from error
+            reason = receiving_s3.reason_of(error) or str(error)
+            raise StagingUnavailable(url=self._url, reason=reason) from error
         return name

@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -23,9 +23,10 @@ from tierkeeper.stores.options import Options
 from tierkeeper.stores.s3 import errors
 from tierkeeper.stores.s3.attempts import botocore_attempt_ended
 from tierkeeper.stores.s3.signed import HotCalls, SignedClient
-from tierkeeper_client import urls
+from tierkeeper_client import receiving_s3, urls
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
     from mypy_boto3_s3 import S3Client
 
 MIB = 1024 * 1024
@@ -182,6 +183,7 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
                 region_name=session.region_name or "us-east-1",
                 config=_config(options, config, seconds=seconds, attempts=attempts),
             )
+            receiving_s3.bound(client)
             client.meta.events.register("needs-retry.s3", botocore_attempt_ended)
             client.meta.events.register_first("needs-retry.s3.HeadBucket", errors.end_redirects)
             return client
@@ -263,8 +265,19 @@ def _assume(core: botocore.session.Session, options: S3Options, role: str) -> No
     if credentials is None:
         msg = f"there are no credentials to assume role {role} with"
         raise ValueError(msg)
+
+    def connected(service: str, **keys: str | None) -> "BaseClient":
+        config = Config(
+            connect_timeout=options.connect_timeout,
+            read_timeout=options.read_timeout,
+            retries={"mode": "standard", "total_max_attempts": options.attempts},
+        )
+        client: BaseClient = cast("Any", source).client(service, config=config, **keys)
+        receiving_s3.bound(client)
+        return client
+
     fetcher = AssumeRoleCredentialFetcher(
-        client_creator=source.client,
+        client_creator=connected,
         source_credentials=credentials,
         role_arn=role,
         extra_args={"RoleSessionName": "tierkeeper"},

@@ -30,6 +30,7 @@ from tierkeeper.stores.errors import (
     TierNotOurs,
 )
 from tierkeeper.stores.s3 import attempts, bodies
+from tierkeeper_client import receiving_s3
 
 _log = log.get(__name__)
 
@@ -140,7 +141,9 @@ def translated(error: Exception, *, tier: str, location: str) -> StoreError:
         return ContentMismatch(tier=tier, location=location, reason=str(error))
     if isinstance(error, ParamValidationError):
         return StorePermanent(tier=tier, reason=str(error))
-    return StoreTransient(tier=tier, reason=f"{type(error).__name__}: {error}")
+    told = receiving_s3.reason_of(error)
+    reason = f"{type(error).__name__}: {error}" if told is None else f"{location}: {told}"
+    return StoreTransient(tier=tier, reason=reason)
 
 
 def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  # noqa: PLR0911  one return a kind

@@ -29,6 +29,7 @@ from botocore.response import StreamingBody
 from tierkeeper.base import log
 from tierkeeper.stores.s3 import attempts
 from tierkeeper.stores.s3.sigv4 import NOTHING, Signer
+from tierkeeper_client import receiving_s3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -102,7 +103,7 @@ class _Request:
     body: bytes | BinaryIO = b""
     length: int | None = None
     sha256: str = NOTHING
-    preload: bool = True
+    bounds: receiving_s3.AnswerBounds = receiving_s3.SMALL
 
 
 class SignedClient:
@@ -126,7 +127,7 @@ class SignedClient:
         self.host = f"{bucket}.{url.netloc}" if virtual else url.netloc
         self.base = quote(f"{url.path.rstrip('/')}/{'' if virtual else bucket}", safe=_SAFE).rstrip("/")
         verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle or where()} if url.scheme == "https" else {}
-        self._pool = urllib3.connection_from_url(
+        self._pool = receiving_s3.pool(
             f"{url.scheme}://{self.host}", maxsize=connections, timeout=timeout, blocksize=_BLOCK, **verified
         )
         self._timeout = timeout
@@ -193,7 +194,7 @@ class SignedClient:
         """Open an object; reading its Body to the end, or closing it, releases the connection."""
         answer = None
         if arguments.keys() == {"Bucket", "Key"}:
-            answer = self._call(_Request("GET", arguments["Key"], {}, preload=False))
+            answer = self._call(_Request("GET", arguments["Key"], {}, bounds=receiving_s3.CONTENT))
             if _ok(answer):
                 return {
                     **_fields(answer),
@@ -212,7 +213,8 @@ class SignedClient:
             md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
             headers = {"content-md5": md5, "content-type": "application/xml"}
             sha256 = hashlib.sha256(body).hexdigest()
-            answer = self._call(_Request("POST", "", headers, query="delete=", body=body, sha256=sha256))
+            bounds = receiving_s3.LIST
+            answer = self._call(_Request("POST", "", headers, "delete=", body, sha256=sha256, bounds=bounds))
             if _ok(answer) and (outcomes := _deleted(answer.data)) is not None:
                 return outcomes
         return self._by_boto3("delete_objects", arguments, answer)
@@ -254,16 +256,17 @@ class SignedClient:
         timeout = (
             self._timeout if seconds is None else urllib3.Timeout(connect=self._timeout.connect_timeout, read=seconds)
         )
-        return self._pool.urlopen(
-            request.method,
-            target,
-            body=request.body or None,
-            headers=signed,
-            retries=False,
-            decode_content=False,
-            timeout=timeout,
-            preload_content=request.preload,
-        )
+        with receiving_s3.expecting(request.bounds):
+            return self._pool.urlopen(
+                request.method,
+                target,
+                body=request.body or None,
+                headers=signed,
+                retries=False,
+                decode_content=False,
+                timeout=timeout,
+                preload_content=not request.bounds.content,
+            )
 
     def _by_boto3(
         self,
