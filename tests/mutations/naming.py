@@ -41,7 +41,7 @@ _R16 = (
     Mutant(
         "R16",
         "what a server can do is good for ever in a process",
-        (Edit(_PROBE, "            if time.monotonic() >= self._until:\n", "            if not self._known:\n"),),
+        (Edit(_PROBE, "if time.monotonic() >= self._until and self._asking", "if not self._known and self._asking"),),
         ("tests/integration/engine/trust/test_server_abilities.py::test_what_was_seen_is_kept",),
     ),
     Mutant(

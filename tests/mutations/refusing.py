@@ -276,7 +276,7 @@ REFUSING = (
     Mutant(
         "writes",
         "a bucket is probed with each look",
-        (Edit("tierkeeper/stores/s3/writes.py", "                self._until = time.monotonic() + LIFE\n", ""),),
+        (Edit("tierkeeper/stores/s3/writes.py", "            self._until = time.monotonic() + LIFE\n", ""),),
         (f"{_WRITES}test_a_bucket_that_takes_no_writes_is_bad",),
     ),
     Mutant(

@@ -1,10 +1,14 @@
-"""The bounds of what an S3 server sends, taken away one at a time: it drips, or floods."""
+"""The bounds of what an S3 server sends, taken away one at a time: it drips, floods, or lists without end."""
 
 from mutations.mutant import Edit, Mutant
 
 _RECEIVING = "client/src/tierkeeper_client/receiving_s3.py"
 _CLIENTS = "tierkeeper/stores/s3/clients.py"
+_LISTS = "tierkeeper/stores/s3/lists.py"
+_PLACE = "tierkeeper/stores/s3/place.py"
+_PROBE = "tierkeeper/stores/s3/probe.py"
 _ENDLESS = "tests/integration/stores/s3/test_endless.py::"
+_ASKED = "tests/integration/stores/s3/test_lists.py::"
 _DRIPS = (f"{_ENDLESS}test_an_answer_that_drips",)
 _STEADY = (f"{_ENDLESS}test_content_that_is_slow_and_steady",)
 _WITHOUT_END = (f"{_ENDLESS}test_an_answer_without_end",)
@@ -94,5 +98,41 @@ UNENDING = (
         "a late answer is told without what came of it",
         (Edit("tierkeeper/stores/s3/errors.py", "told = receiving_s3.reason_of(error)", "told = None"),),
         _DRIPS,
+    ),
+    Mutant(
+        "endless",
+        "empty pages of a list are read for ever",
+        (Edit(_LISTS, "if empty == EMPTY_PAGES and", "if False and"),),
+        (f"{_ASKED}test_a_list_of_empty_pages",),
+    ),
+    Mutant(
+        "endless",
+        "empty pages of a list count though others are between them",
+        (Edit(_LISTS, "empty = 0 if any(page.get(name) for name in _ENTRIES) else empty + 1", "empty += 1"),),
+        (f"{_ASKED}test_a_list_with_empty_pages",),
+    ),
+    Mutant(
+        "endless",
+        "a bucket is asked under a lock",
+        (
+            Edit(
+                _PLACE,
+                "            self._lockable = self._ask_lockable()\n",
+                "            with self._lock:\n                self._lockable = self._ask_lockable()\n",
+            ),
+        ),
+        (f"{_ASKED}test_the_buckets_abilities_are_asked_without_a_lock",),
+    ),
+    Mutant(
+        "endless",
+        "an answer of before hides that a bucket became versioned",
+        (Edit(_PLACE, "                if self._versioned is None:  # it", "                if True:  # it"),),
+        (f"{_ASKED}test_the_buckets_abilities_are_asked_without_a_lock",),
+    ),
+    Mutant(
+        "endless",
+        "all threads wait for one that probes",
+        (Edit(_PROBE, "acquire(timeout=0 if self._known else _ASKED)", "acquire()"),),
+        (f"{_ASKED}test_a_probe_keeps_nobody",),
     ),
 )

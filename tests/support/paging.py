@@ -1,7 +1,7 @@
 """An HTTP server before an S3 server that answers some calls with 200 and a page of its own, as proxies do."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -28,10 +28,10 @@ _BY_WORD = {
 class Paging(s3_front.Front):
     """Answers each call in ``pages`` with 200 and that page; of ``after`` only once the server behind carried it out.
 
-    ``lacks``: calls that get 501.
+    A page may be a function of how many of these calls there were. ``lacks``: calls that get 501.
     """
 
-    pages: dict[str, bytes] = field(default_factory=dict)
+    pages: dict[str, bytes | Callable[[int], bytes]] = field(default_factory=dict)
     after: set[str] = field(default_factory=set)
     lacks: set[str] = field(default_factory=set)
 
@@ -44,7 +44,11 @@ class Paging(s3_front.Front):
             return None
         if named in self.after:
             request._forward()
-        return Answer(200, [("content-type", "text/html")], self.pages[named])
+        with self.lock:
+            self.met[named] += 1
+            times = self.met[named]
+        page = self.pages[named]
+        return Answer(200, [("content-type", "text/html")], page(times) if callable(page) else page)
 
 
 def called(request: Request) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.errors import Garbled, ObjectNotFound, StoreError, StoreTransient
-from tierkeeper.stores.s3 import errors, lock
+from tierkeeper.stores.s3 import errors, lists, lock
 from tierkeeper.stores.s3.lacking import Call
 from tierkeeper.stores.s3.place import Place
 
@@ -163,14 +163,13 @@ def _versions(place: Place, location: str) -> list[str]:
     """Return the ids of all versions and delete markers of exactly this key."""
     key = place.key(location)
     versions: list[str] = []
-    with place.translating(location):
-        for page in place.client.get_paginator("list_object_versions").paginate(Bucket=place.bucket, Prefix=key):
-            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            with place.understanding(location):
-                versions += [each["VersionId"] for each in entries if each["Key"] == key]
-                passed = any(each["Key"] > key for each in entries)
-            if passed:
-                break  # keys are listed in order
+    for page in lists.pages(place, "list_object_versions", key):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        with place.understanding(location):
+            versions += [each["VersionId"] for each in entries if each["Key"] == key]
+            passed = any(each["Key"] > key for each in entries)
+        if passed:
+            break  # keys are listed in order
     return versions
 
 
@@ -178,10 +177,8 @@ def pages_of_uploads(place: Place, prefix: str) -> Iterator[Mapping[str, Any]]:
     """Yield the pages of open uploads of keys with this beginning; none where the server does not list uploads."""
     if Call.LIST_UPLOADS in place.lacking:
         return
-    pages = place.client.get_paginator("list_multipart_uploads")
     try:
-        with place.translating(prefix):
-            yield from pages.paginate(Bucket=place.bucket, Prefix=prefix)
+        yield from lists.pages(place, "list_multipart_uploads", prefix)
     except StoreError as error:
         if not place.lacking.learn(Call.LIST_UPLOADS, error):
             raise

@@ -42,10 +42,12 @@ class Lacking:
 
     def __contains__(self, call: Call) -> bool:
         """Return True if the server answered ``call`` lately as one that it does not implement."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._lacks = self._recalled()
+        if time.monotonic() >= self._until:
+            recalled = self._recalled()
+            with self._lock:  # what is learned meanwhile may be forgotten, and is learned again
+                self._lacks = recalled
                 self._until = time.monotonic() + LIFE
+        with self._lock:
             return call in self._lacks
 
     def learn(self, call: Call, error: StoreError) -> bool:

@@ -30,7 +30,7 @@ class Place:
         self.hot: HotCalls = self._clients.hot
         self._patient: dict[float, S3Client] = {}
         self.bucket = self.options.bucket
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held over no call: others would wait for a server that is slow to answer
         self.told_etags_until = 0.0  # set by the module ``look``, by time.monotonic
         self._versioned: bool | None = None
         self._lockable = self.options.lock
@@ -93,12 +93,14 @@ class Place:
 
     @property
     def versioned(self) -> bool:
-        """Whether the bucket keeps versions, or has kept some (queried once)."""
-        with self._lock:
-            if self._versioned is None:
-                with self.translating(self.bucket):
-                    self._versioned = "Status" in self.client.get_bucket_versioning(Bucket=self.bucket)
-            return self._versioned
+        """Whether the bucket keeps versions, or has kept some (queried until it answers)."""
+        if self._versioned is None:
+            with self.translating(self.bucket):
+                versioned = "Status" in self.client.get_bucket_versioning(Bucket=self.bucket)
+            with self._lock:
+                if self._versioned is None:  # it may have become so meanwhile
+                    self._versioned = versioned
+        return self._versioned
 
     def became_versioned(self) -> None:
         """Record that versioning was switched on since it was queried."""
@@ -107,11 +109,10 @@ class Place:
 
     @property
     def lockable(self) -> bool:
-        """Whether the bucket has Object Lock (by the option ``lock``, else queried once)."""
-        with self._lock:
-            if self._lockable is None:
-                self._lockable = self._ask_lockable()
-            return self._lockable
+        """Whether the bucket has Object Lock (by the option ``lock``, else queried until it answers)."""
+        if self._lockable is None:
+            self._lockable = self._ask_lockable()
+        return self._lockable
 
     def prepare(self) -> list[str]:
         """Create the bucket where it is missing; StoreUnusable where it lacks the Object Lock of option ``lock``."""

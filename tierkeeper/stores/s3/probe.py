@@ -20,7 +20,7 @@ from tierkeeper.base.clock import now
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import Memory, ObjectKey
 from tierkeeper.stores.errors import StoreError
-from tierkeeper.stores.s3 import answers, delete, errors
+from tierkeeper.stores.s3 import answers, delete, errors, lists
 from tierkeeper.stores.s3.place import Place
 from tierkeeper_client.errors import TierkeeperError
 
@@ -34,6 +34,7 @@ COPIES, PARTS, BODIES = "copy_if_match", "part_copy_if_match", "put_sha256"
 _BODY = b"probe"
 _WRONG = f'"{"0" * 32}"'
 LIFE = 600  # seconds for which a result, or its absence, is used: the server behind a name may be replaced
+_ASKED = 5  # seconds for which a thread that knows of no ability waits for another's probe
 _OK, _BAD, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 400, 412, 500, 501
 
 
@@ -42,7 +43,7 @@ class Abilities:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._lock = Lock()
+        self._asking = Lock()
         self._known: Mapping[str, bool] = {}
         self._memory: Memory | None = None
         self._until = 0.0
@@ -60,15 +61,23 @@ class Abilities:
         return self._is_seen(BODIES)
 
     def _is_seen(self, ability: str) -> bool:
-        with self._lock:
-            if time.monotonic() >= self._until:
-                try:
-                    self._known = self._find_out()
-                except TierkeeperError as error:
-                    self._known = {}
-                    _log.warning("what the server can do is not known", tier=self._place.tier, error=str(error))
-                self._until = time.monotonic() + LIFE
-            return self._known.get(ability, False)
+        """Return whether the ability was seen; while a thread probes, others use what was known, or wait a little."""
+        if time.monotonic() >= self._until and self._asking.acquire(timeout=0 if self._known else _ASKED):
+            try:
+                self._ask()
+            finally:
+                self._asking.release()
+        return self._known.get(ability, False)
+
+    def _ask(self) -> None:
+        if time.monotonic() < self._until:
+            return  # another thread asked meanwhile
+        try:
+            self._known = self._find_out()
+        except TierkeeperError as error:
+            self._known = {}
+            _log.warning("what the server can do is not known", tier=self._place.tier, error=str(error))
+        self._until = time.monotonic() + LIFE
 
     def _find_out(self) -> Mapping[str, bool]:
         """Read the memory, else probe the server; raises StoreError and the memory's errors."""
@@ -83,9 +92,7 @@ class Abilities:
 
 def clear(place: Place, *, before: datetime) -> None:
     """Delete objects and open uploads that interrupted probes left before ``before``."""
-    with place.translating(FOLDER):
-        where: dict[str, Any] = {"Bucket": place.bucket, "Prefix": place.key(FOLDER)}
-        pages = list(place.client.get_paginator("list_objects_v2").paginate(**where))
+    pages = list(lists.pages(place, "list_objects_v2", place.key(FOLDER)))
     uploads = list(delete.pages_of_uploads(place, place.key(FOLDER)))
     with place.understanding(FOLDER):
         old = {each["Key"] for page in pages for each in page.get("Contents", []) if each["LastModified"] < before}

@@ -27,7 +27,7 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
 )
-from tierkeeper.stores.s3 import answers, attempts, clients, delete, description, errors, heads, lock, tier_mark
+from tierkeeper.stores.s3 import answers, attempts, clients, delete, description, errors, heads, lists, lock, tier_mark
 from tierkeeper.stores.s3.copy import Copier
 from tierkeeper.stores.s3.multipart import Multipart
 from tierkeeper.stores.s3.place import Place
@@ -171,15 +171,13 @@ class S3Store(Store):
         place = self.place
         versioned = place.versioned
         operation, field = ("list_object_versions", "Versions") if versioned else ("list_objects_v2", "Contents")
-        pages: Any = place.client.get_paginator(operation)  # type: ignore[call-overload]  # one overload a literal
-        with place.translating(prefix):
-            for page in pages.paginate(Bucket=place.bucket, Prefix=place.key(prefix)):
-                for each in page.get(field, []):
-                    with place.understanding(prefix):
-                        key, size, modified = each["Key"], each["Size"], utc(each["LastModified"])
-                    if place.location(key) != layout.MARK:
-                        version = answers.version(each.get("VersionId"))
-                        yield Stored(place.location(key), size, version, modified=modified)
+        for page in lists.pages(place, operation, place.key(prefix)):
+            for each in page.get(field, []):
+                with place.understanding(prefix):
+                    key, size, modified = each["Key"], each["Size"], utc(each["LastModified"])
+                if place.location(key) != layout.MARK:
+                    version = answers.version(each.get("VersionId"))
+                    yield Stored(place.location(key), size, version, modified=modified)
 
     def lock(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
         """Set a retention on exactly this version."""

@@ -6,7 +6,6 @@ A bucket with Object Lock may lock by itself whatever is written, so nothing is 
 """
 
 import time
-from threading import Lock
 from uuid import uuid4
 
 from tierkeeper.stores.base import DeleteState, ObjectKey
@@ -24,15 +23,13 @@ class Writes:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._lock = Lock()
         self._until = 0.0
 
     def check(self) -> None:
         """Raise StoreError if a write, its read or its delete is refused."""
-        with self._lock:
-            if time.monotonic() >= self._until and not self._place.lockable:
-                self._probe()
-                self._until = time.monotonic() + LIFE
+        if time.monotonic() >= self._until and not self._place.lockable:
+            self._probe()
+            self._until = time.monotonic() + LIFE
 
     def _probe(self) -> None:
         place, location = self._place, f"{FOLDER}{uuid4()}"
