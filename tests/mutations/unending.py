@@ -35,6 +35,12 @@ UNENDING = (
     ),
     Mutant(
         "endless",
+        "the socket has no more time after fast content than before",
+        (Edit(_RECEIVING, "if self._left != self._timeout:", "if self._left < self._timeout:"),),
+        (f"{_ENDLESS}test_content_that_pauses_after_it_was_slow",),
+    ),
+    Mutant(
+        "endless",
         "content has to come as soon as other answers",
         (Edit(_RECEIVING, "        if self._streamed:\n", "        if False:\n"),),
         _STEADY,

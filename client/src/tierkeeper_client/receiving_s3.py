@@ -114,7 +114,7 @@ class _Answer(io.RawIOBase):
         super().__init__()
         self._sock, self._bounds = sock, bounds
         self._raw = cast("io.RawIOBase", sock.makefile("rb", 0))
-        self._patience = sock.gettimeout() or math.inf
+        self._patience = self._timeout = sock.gettimeout() or math.inf
         self._left = self._patience  # seconds that may still be waited
         self._began = time.monotonic()
         self._received = 0
@@ -132,10 +132,11 @@ class _Answer(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Wait for bytes; raises AnswerTooSlow and AnswerTooLarge."""
-        if self._left < self._patience:
-            if self._left <= 0:
-                raise self._too_slow()
+        if self._left <= 0:
+            raise self._too_slow()
+        if self._left != self._timeout:
             self._sock.settimeout(self._left)
+            self._timeout = self._left
         began = time.monotonic()
         try:
             count = self._raw.readinto(buffer) or 0

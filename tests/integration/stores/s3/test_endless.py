@@ -130,6 +130,15 @@ def test_content_that_is_slow_and_steady(make_store: MakeStore) -> None:
             assert sum(len(piece) for piece in pieces) == 10 * 1024
 
 
+def test_content_that_pauses_after_it_was_slow(make_store: MakeStore) -> None:
+    """What came fast gives the next wait its whole time again, in the socket too."""
+    slow, fast = endless.chunk(b"x"), endless.chunk(bytes(8 * 1024))
+    answer = [BODY.begin.encode(), slow, fast, b"", slow + b"0\r\n\r\n"]
+    with endless.serving(answer, pause=0.42) as query:  # of the second it leaves 0.58; then 0.84 are waited
+        store = make_store(f"s3://bucket?{query}&read_timeout=1s", prepared=False)
+        assert len(read(store, ObjectKey("x"))) == 8 * 1024 + 2
+
+
 @pytest.mark.parametrize("answer", [HEAD, BODY], ids=["head", "body"])
 def test_an_upload_to_staging(monkeypatch: pytest.MonkeyPatch, answer: Endless) -> None:
     """A producer's upload does not hang either."""
