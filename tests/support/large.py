@@ -4,9 +4,11 @@ Every statement is explained as it is sent, with its parameters, before it runs:
 rows that are filled in are in order, verified, and due in some days: what there is to do does not depend on them.
 """
 
+import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any, Final
 
 import psycopg
@@ -14,6 +16,7 @@ import sqlalchemy as sa
 
 from support.house import TENANT
 from support.services import execute
+from tierkeeper import catalog
 
 #: tables that grow with the number of artifacts; the audit log has a partition a month
 LARGE: Final = ("artifacts", "names", "blobs", "placements", "schedule", "events_", "commands", "history")
@@ -50,7 +53,10 @@ SELECT artifact, 1, at, 'stored', tenant, workflow, name, 1, 'bulk', '{"size": 1
 INSERT INTO history (subject, revision, at, type, tenant, actor, after)
 SELECT uuidv7(), 1, at, 'stored', tenant, 'bulk', '{"size": 1000}' FROM bulk;
 INSERT INTO commands (tenant, key, item, verb, arguments_hash, result, at)
-SELECT tenant, artifact::text, 0, 'store', sha256, '{}', created_at FROM bulk;
+SELECT tenant, artifact::text, 0, 'store', sha256, jsonb_build_object('artifact', artifact), created_at FROM bulk;
+INSERT INTO runs (id, kind, state, actor, started_at, seen_at, finished_at)
+SELECT uuidv7(), CASE WHEN n % 20 = 0 THEN 'dump' ELSE 'rotate' END, 'done', 'beat', at, at, at
+FROM (SELECT n, now() - n::float8 / <size> * interval '20 days' AS at FROM generate_series(1, <size> / 10) AS n) AS old;
 """
 #: the name of which all that :func:`fill_alike` writes shares the content, and the one of which it writes versions
 SHARED: Final = "shared"
@@ -106,6 +112,15 @@ def fill(url: str, size: int) -> None:
     _filled(url, _FILL.replace("<size>", str(size)).replace("<tenant>", TENANT))
 
 
+#: two commands of each of the first artifacts, so old that no message can ask for them any more
+_FILL_OLD_COMMANDS: Final = """
+INSERT INTO commands (tenant, key, item, verb, arguments_hash, result, at)
+SELECT a.tenant, 'old-' || twice || '-' || a.id, 0, 'store', a.sha256, jsonb_build_object('artifact', a.id),
+    now() - interval '100 days' + twice * interval '1 day'
+FROM (SELECT * FROM artifacts ORDER BY id LIMIT <size>) AS a CROSS JOIN generate_series(1, 2) AS twice
+"""
+
+
 def fill_alike(url: str, size: int) -> None:
     """Write ``size`` artifacts with the content of :data:`SHARED`, half of them purged, and versions of another name.
 
@@ -113,6 +128,11 @@ def fill_alike(url: str, size: int) -> None:
     """
     filled = _FILL_ALIKE.replace("<size>", str(size)).replace("<tenant>", TENANT)
     _filled(url, filled.replace("<shared>", SHARED).replace("<versioned>", VERSIONED))
+
+
+def fill_old_commands(url: str, size: int) -> None:
+    """Write two commands of ``size`` artifacts each that may end."""
+    execute(url, _FILL_OLD_COMMANDS.replace("<size>", str(size)))
 
 
 def _filled(url: str, statements: str) -> None:
@@ -123,10 +143,14 @@ def _filled(url: str, statements: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedStatement:
-    """How PostgreSQL carried out one statement: the buffers that it used, and the large tables that it scanned."""
+    """How PostgreSQL carried out one statement: the buffers that it used, and the large tables that it scanned.
+
+    ``name``: its name in the catalog's modules, empty for one that is put together.
+    """
 
     buffers: int
     scanned: frozenset[str]
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -134,19 +158,27 @@ class ExplainedStatements:
     """The costliest plan of each statement, by what was done and the statement's text."""
 
     found: dict[tuple[str, str], ExplainedStatement] = field(default_factory=dict)
+    sent: dict[str, set[str]] = field(default_factory=dict)  # the named statements of each act
 
     def add(self, doing: str, statement: str, plan: ExplainedStatement) -> None:
         """Keep the costlier of this plan and the known one, and what either scanned."""
         known = self.found.get((doing, statement), ExplainedStatement(0, frozenset()))
         self.found[(doing, statement)] = ExplainedStatement(
-            max(plan.buffers, known.buffers), plan.scanned | known.scanned
+            max(plan.buffers, known.buffers), plan.scanned | known.scanned, plan.name
         )
 
     @contextmanager
     def of(self, engine: sa.Engine, doing: str) -> Iterator[None]:
         """Explain every statement that reads or changes rows; each runs twice, the first time undone."""
+        names = {id(text): name for name, text in named_statements().items()}
+        sent = self.sent.setdefault(doing, set())
+        named = dict[sa.Connection, str]()
 
-        def explain(_: Any, cursor: Any, statement: str, parameters: Any, __: Any, many: bool) -> None:  # noqa: ANN401, FBT001  SQLAlchemy's
+        def note(connection: sa.Connection, statement: object, *_: object) -> None:
+            named[connection] = names.get(id(statement), "")
+            sent.add(named[connection])
+
+        def explain(by: sa.Connection, cursor: Any, statement: str, parameters: Any, __: Any, many: bool) -> None:  # noqa: ANN401, FBT001  SQLAlchemy's
             if not statement.lstrip(" (\n").upper().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
                 return
             with cursor.connection.cursor() as own:
@@ -156,15 +188,28 @@ class ExplainedStatements:
                         f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}",
                         parameters[0] if many else parameters,
                     )
-                    self.add(doing, statement, _read(own.fetchone()[0][0]["Plan"]))
+                    plan = _read(own.fetchone()[0][0]["Plan"])
+                    self.add(doing, statement, replace(plan, name=named.get(by, "")))
                 finally:
                     own.execute("ROLLBACK TO SAVEPOINT explained; RELEASE SAVEPOINT explained")
 
         sa.event.listen(engine, "before_cursor_execute", explain)
+        sa.event.listen(engine, "before_execute", note)
         try:
             yield
         finally:
             sa.event.remove(engine, "before_cursor_execute", explain)
+            sa.event.remove(engine, "before_execute", note)
+
+
+def named_statements() -> dict[str, sa.TextClause]:
+    """Return the statements that modules of the catalog have names for, such as ``schedule._CLAIM``."""
+    return {
+        f"{found.name}.{name}": value
+        for found in pkgutil.iter_modules(catalog.__path__)
+        for name, value in vars(import_module(f"{catalog.__name__}.{found.name}")).items()
+        if isinstance(value, sa.TextClause)
+    }
 
 
 def _read(root: Mapping[str, Any]) -> ExplainedStatement:
