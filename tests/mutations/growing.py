@@ -141,7 +141,7 @@ GROWING = (
     Mutant(
         "many artifacts",
         "collect asks some of those that have the content",
-        (Edit(_ARTIFACTS, "for part in rows.partitions():", "for part in [next(rows.partitions())]:"),),
+        (Edit(_ARTIFACTS, "for part in rows.partitions(_AT_ONCE):", "for part in [next(rows.partitions(_AT_ONCE))]:"),),
         (f"{_MANY}test_each_artifact_protects",),
     ),
     Mutant(

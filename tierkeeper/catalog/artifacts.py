@@ -223,7 +223,7 @@ def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> Iterator[Art
     """
     given = {"blobs": list(blobs)}
     with connection.execute(_OF_BLOBS, given, execution_options={"yield_per": _AT_ONCE}) as rows:
-        for part in rows.partitions():
+        for part in rows.partitions(_AT_ONCE):
             yield from map(_row, part)
 
 

@@ -74,7 +74,7 @@ def test_the_summary_tells_tiers_due_and_runs(tk: Tierkeeper, stored: Stored) ->
     told = tk("-o", "json", "lifecycle", "summary").json
     assert told["due"] == 0
     assert {run["kind"] for run in told["last_runs"]} >= {"rotate"}
-    assert "0 artifacts are due" in tk("lifecycle", "summary").out
+    assert "due now: 0 artifacts" in tk("lifecycle", "summary").out
 
 
 @pytest.mark.row("F3", "where, by which rule, what is next")
