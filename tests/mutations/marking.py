@@ -325,8 +325,8 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/engine/recovery/dump.py",
-                "    engine.marks.confirm(store)\n    counts = {\n",
-                "    counts = {\n",
+                "    engine.marks.confirm(store)\n    _complete(",
+                "    _complete(",
             ),
         ),
         (f"{_CLONES}test_a_dump_in_a_clone_is_none",),

@@ -6,6 +6,7 @@ _EVENTS = "tierkeeper/catalog/events.py"
 _TESTS = "tests/integration/catalog/test_event_order.py::"
 _FILES = "tierkeeper/engine/recovery/dump_files.py"
 _CLOCKS = "tests/integration/engine/recovery/test_dump_clocks.py::"
+_DUMPS = "tests/integration/engine/recovery/test_dump.py::"
 _SPOILS = f"{_CLOCKS}test_a_dump_of_a_clock_that_was_ahead_spoils_no_later_one"
 
 ORDERING = (
@@ -89,6 +90,36 @@ ORDERING = (
         "segments of another server make a chain",
         (Edit(_FILES, "if segment.cluster == now.cluster and segment.end", "if segment.end"),),
         (f"{_CLOCKS}test_a_chain_has_no_gap",),
+    ),
+    Mutant(
+        "R33",
+        "a segment that was not read back is in a chain",
+        (Edit(_FILES, "match is not None and read_back_located(location) in sizes:", "match is not None:"),),
+        (f"{_DUMPS}test_what_was_not_read_back_is_in_no_later_dump",),
+    ),
+    Mutant(
+        "R33",
+        "a segment that was cut is in a chain",
+        (Edit(_FILES, "            if segment.size == size:\n", "            if segment.size:\n"),),
+        (f"{_DUMPS}test_a_segment_of_another_size_is_in_no_chain",),
+    ),
+    Mutant(
+        "R33",
+        "a dump counts before it was read back",
+        (
+            Edit(
+                "tierkeeper/engine/recovery/dump.py",
+                "        _put_manifest(put, manifest, dump_files.sealed(manifest.as_json()))\n",
+                "        _put_manifest(put, manifest, dump_files.MANIFEST)\n",
+            ),
+        ),
+        (f"{_DUMPS}test_a_dump_counts_only_once_it_was_read_back",),
+    ),
+    Mutant(
+        "R33",
+        "a manifest is believed whatever its name says",
+        (Edit(_FILES, "    if expected not in {None, sha256(content).hexdigest()}:\n", "    if expected == name:\n"),),
+        ("tests/integration/engine/recovery/test_rebuild.py::test_a_broken_dump_leaves_the_catalog_empty",),
     ),
     Mutant(
         "R33",

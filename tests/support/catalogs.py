@@ -20,9 +20,9 @@ def opener(server: Postgres, template: str, settings_factory: Callable[..., Sett
     """Open a house on a new, empty catalog each time; the tiers are always the same."""
 
     @contextmanager
-    def opened(tiers: Mapping[str, Any] = FOLDERS) -> Iterator[House]:
+    def opened(tiers: Mapping[str, Any] = FOLDERS, **groups: Mapping[str, Any]) -> Iterator[House]:
         with services.fresh_database(server, template=template) as url:
-            settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers)
+            settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers, **groups)
             with Keeper.open(settings) as keeper:
                 initialized(keeper)
                 yield House(keeper, settings)

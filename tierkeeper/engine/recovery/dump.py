@@ -1,10 +1,11 @@
 """Dump the catalog into the coldest tier, so that it can be rebuilt from there.
 
 All tables are copied at one moment, by COPY in one snapshot, to files on this machine's disk; then, with no transaction
-open, to the store, the manifest last. An interrupted dump has no manifest and does not count. The events since the last
-dump go into a segment of their own. Once the new dump has been read back and is right, the oldest dumps beyond
-``dumps.keep`` are deleted; not by a catalog that is not trusted (it may be older than they are), nor while deletes are
-switched off.
+open, to the store. The events since the last dump go into a segment of their own. What was written is read back; only
+then does the object follow by which the dump counts, and last the one by which later dumps take its segment for theirs
+(:mod:`tierkeeper.engine.recovery.dump_files`). A dump that was interrupted, or is not what was written, has neither.
+Once the new dump counts, the oldest ones beyond ``dumps.keep`` are deleted; not by a catalog that is not trusted (it
+may be older than they are), nor while deletes are switched off.
 """
 
 import gzip
@@ -44,6 +45,7 @@ from tierkeeper_client.digest import Digest
 
 #: writes an object: its location, content, time, mark and type
 _Put = Callable[[str, BinaryIO, datetime, UUID, str], None]
+_JSON = "application/json"
 _LEVEL = 6  # of gzip
 #: under which a refusal to delete older dumps is kept, apart from one of the dump itself
 PRUNING: Final = "pruning of dumps"
@@ -104,9 +106,11 @@ def _noting(note: Callable[[str, Reason], None], act: str) -> Iterator[None]:
 def _dump(engine: Engine, store: Store, work: Job, *, progress: ProgressCallback | None) -> str:
     """Make one dump and read it back; return its name."""
     written: list[_Written] = []
-    manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
+    put = partial(_put, store, written)
+    manifest, size = _write(engine, put, progress=work.moved(progress))
     _verify(store, manifest, written, heard=work.heard)
     engine.marks.confirm(store)
+    _complete(store, manifest, put, written, heard=work.heard)
     counts = {
         "tables": len(manifest.parts),
         "rows": sum(part.rows for part in manifest.parts),
@@ -160,10 +164,18 @@ def _write(engine: Engine, put: _Put, *, progress: ProgressCallback) -> tuple[Ma
             event_columns=tuple(dumps.columns(dumps.EVENTS)),
             events=(*earlier, segment),
         )
-        content = io.BytesIO(manifest.as_json())
-        location = dump_files.located(name, dump_files.MANIFEST)
-        put(location, content, at, uuid4(), "application/json")
+        _put_manifest(put, manifest, dump_files.sealed(manifest.as_json()))
         return manifest, sum(file.size for file in [*tables, events])
+
+
+def _complete(
+    store: Store, manifest: Manifest, put: _Put, written: Sequence[_Written], *, heard: Callable[[], None]
+) -> None:
+    """Let a dump that was read back count, and then its segment in the chains of later dumps."""
+    _put_manifest(put, manifest, dump_files.MANIFEST)
+    _verify(store, manifest, written[-1:], heard=heard)
+    location = dump_files.read_back_located(manifest.events[-1].location)
+    put(location, io.BytesIO(manifest.name.encode()), manifest.taken_at, uuid4(), "text/plain")
 
 
 @contextmanager
@@ -205,16 +217,21 @@ def _put_table(put: _Put, name: str, file: _File, *, at: datetime) -> Part:
     return Part(file.table, tuple(dumps.columns(file.table)), location, file.rows, file.size, file.sha256)
 
 
+def _put_manifest(put: _Put, manifest: Manifest, file: str) -> None:
+    location = dump_files.located(manifest.name, file)
+    put(location, io.BytesIO(manifest.as_json()), manifest.taken_at, uuid4(), _JSON)
+
+
 def _put_segment(put: _Put, line: UUID, file: _File, *, start: int, horizon: Horizon, at: datetime) -> EventSegment:
     mark = uuid4()
-    segment = EventSegment("", file.rows, file.sha256, horizon.cluster, start, horizon.xid)
+    segment = EventSegment("", file.rows, file.sha256, horizon.cluster, start, horizon.xid, file.size)
     segment = replace(segment, location=dump_files.segment_located(line, segment, mark))
     put(segment.location, file.content, at, mark, GZIP)
     return segment
 
 
 def _verify(store: Store, manifest: Manifest, written: Sequence[_Written], *, heard: Callable[[], None]) -> None:
-    """Read back every object of the dump; ContentMismatch where the bytes differ.
+    """Read back objects of the dump; ContentMismatch where the bytes differ.
 
     Objects in a class that must be thawed are compared by the store's checksum; without one, their bytes must have been
     vouched for on writing.

@@ -1,11 +1,16 @@
 """The files of a catalog dump, and their locations in the coldest tier.
 
-``.tierkeeper/dumps/<time>-<epoch>-<id>/`` has one file per table and, written last, ``manifest.json``: a dump without
-it was interrupted and does not count. The newest dump is the one of the highest epoch, as the time is that of a clock
-that may have been ahead. ``.tierkeeper/events/<line>/`` has the events in segments, each from one transaction to
-another in the order of events (R33). Events are append-only, so a dump adds a segment with the new ones and names the
-earlier segments. A line of segments ends where the catalog's line does (:class:`tierkeeper.catalog.epochs.Epoch`).
-Tables and segments are gzipped text as COPY writes it.
+``.tierkeeper/dumps/<time>-<epoch>-<id>/`` has one file per table, and the manifest under a name with its SHA-256. Once
+all of them and the dump's segment were read back it has ``manifest.json`` too, with the same content: a dump without it
+was interrupted, or was not what was written, and does not count. The newest dump is the one of the highest epoch, as
+the time is that of a clock that may have been ahead.
+
+``.tierkeeper/events/<line>/`` has the events in segments, each from one transaction to another in the order of events
+(R33). Events are append-only, so a dump adds a segment with the new ones and names the earlier segments. A segment has
+an object beside it, ``<id>.read-back``, once a dump that counts names it; one without it, or of another size than its
+name says, is in no chain. So a listing tells what counts, of storage classes too that must be thawed to be read. A line
+of segments ends where the catalog's line does (:class:`tierkeeper.catalog.epochs.Epoch`). Tables and segments are
+gzipped text as COPY writes it.
 """
 
 import json
@@ -13,6 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -26,14 +32,17 @@ FOLDER = f"{own_objects.PREFIX}dumps/"
 EVENTS_FOLDER = f"{own_objects.PREFIX}events/"
 MANIFEST = "manifest.json"
 GZIP = "application/gzip"
+_ID_LENGTH = 36  # of a segment's id, with which its name ends
 _TIME = "%Y%m%d%H%M%S%f"
 #: the release before wrote names without an epoch: those are older than any with one
 _DUMP = re.compile(
     re.escape(FOLDER) + r"(?P<name>(?P<time>\d{20})-(?:(?P<epoch>\d{1,18})-)?[0-9a-f-]{36})/(?P<file>.+)"
 )
+#: the release before wrote the manifest under its one name, before it read the dump back: such a dump counts as it did
+_SEALED = re.compile(r"manifest-(?P<sha256>[0-9a-f]{64})\.json")
 #: releases before bounded segments by times, ``v2-`` or without a version; no chain includes them, so the first dump
 #: after the upgrade has all events
-_SEGMENT = re.compile(r"v3-(\w+-\d+)-(\d{1,20})-(\d{1,20})-(\d+)-([0-9a-f]{64})-[0-9a-f-]{36}")
+_SEGMENT = re.compile(r"v3-(\w+-\d+)-(\d{1,20})-(\d{1,20})-(\d+)-(\d+)-([0-9a-f]{64})-[0-9a-f-]{36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +61,8 @@ class Part:
 class EventSegment:
     """One file of events: those of ``cluster`` from the transaction ``start`` on, of all clusters where that is 0.
 
-    It has every one of a transaction before ``end``, and those of later ones that had committed. The release before
-    named no cluster and no transactions: such a segment is loaded, and begins no chain.
+    It has every one of a transaction before ``end``, and those of later ones that had committed; ``size`` in bytes. The
+    release before named no cluster, no transactions and no size: such a segment is loaded, and begins no chain.
     """
 
     location: str
@@ -62,6 +71,7 @@ class EventSegment:
     cluster: str = ""
     start: int = 0
     end: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,18 @@ def named(at: datetime, epoch: int, mark: UUID) -> str:
 def segment_located(line: UUID, segment: EventSegment, mark: UUID) -> str:
     """Return the location of a segment; its name carries every field, so that a listing is enough to know it."""
     bounds = f"{segment.cluster}-{segment.start}-{segment.end}"
-    return f"{EVENTS_FOLDER}{line}/v3-{bounds}-{segment.rows}-{segment.sha256}-{mark}"
+    return f"{EVENTS_FOLDER}{line}/v3-{bounds}-{segment.rows}-{segment.size}-{segment.sha256}-{mark}"
+
+
+def read_back_located(location: str) -> str:
+    """Return the location of the object by which the segment at ``location`` counts."""
+    folder, _, name = location.rpartition("/")
+    return f"{folder}/{name[-_ID_LENGTH:]}.read-back"
+
+
+def sealed(content: bytes) -> str:
+    """Return the name of a manifest's file by which its content is known to be right."""
+    return f"manifest-{sha256(content).hexdigest()}.json"
 
 
 def listed(store: Store) -> list[DumpView]:
@@ -134,17 +155,20 @@ def misleading(dumps: Iterable[DumpView], newest: DumpView) -> list[DumpView]:
 def files_of(store: Store, name: str) -> list[ObjectKey]:
     """Return every file of a dump; the manifest first, so that a half deleted dump does not count."""
     locations = [stored.location for stored in store.list(f"{FOLDER}{name}/")]
-    return [ObjectKey(location) for location in sorted(locations, key=lambda place: not place.endswith(MANIFEST))]
+    return [ObjectKey(location) for location in sorted(locations, key=lambda place: not place.endswith(f"/{MANIFEST}"))]
 
 
 def segments(store: Store, line: UUID) -> list[EventSegment]:
-    """Return the segments of a line that have positions."""
+    """Return the segments of a line that have positions, were read back, and are still as large as they were."""
+    sizes = {stored.location: stored.size for stored in store.list(f"{EVENTS_FOLDER}{line}/")}
     found = []
-    for stored in store.list(f"{EVENTS_FOLDER}{line}/"):
-        match = _SEGMENT.fullmatch(stored.location.rpartition("/")[2])
-        if match is not None:
-            cluster, start, end, rows, sha256 = match.groups()
-            found.append(EventSegment(stored.location, int(rows), sha256, cluster, int(start), int(end)))
+    for location, size in sizes.items():
+        match = _SEGMENT.fullmatch(location.rpartition("/")[2])
+        if match is not None and read_back_located(location) in sizes:
+            cluster, start, end, rows, length, digest = match.groups()
+            segment = EventSegment(location, int(rows), digest, cluster, int(start), int(end), int(length))
+            if segment.size == size:
+                found.append(segment)
     return found
 
 
@@ -175,13 +199,25 @@ def chosen(dumps: Sequence[DumpView], tier: str, name: str | None) -> DumpView:
 
 
 def read_manifest(store: Store, name: str) -> Manifest:
-    """Return the manifest of the dump ``name``; raises DumpUnusable where it cannot be read."""
-    with store.open(ObjectKey(located(name, MANIFEST))) as chunks:
+    """Return the manifest of the dump ``name``; raises DumpUnusable where it cannot be read, or is damaged."""
+    location, expected = _manifest_of(store, name)
+    with store.open(ObjectKey(location)) as chunks:
         content = b"".join(chunks)
+    if expected not in {None, sha256(content).hexdigest()}:
+        raise DumpUnusable(name=name, problem="the bytes of its manifest are not those that it was made with")
     try:
         return _manifest(json.loads(content))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DumpUnusable(name=name, problem="its manifest cannot be read") from error
+
+
+def _manifest_of(store: Store, name: str) -> tuple[str, str | None]:
+    """Return the location of a dump's manifest with the SHA-256 of its content, None in one of the release before."""
+    for key in files_of(store, name):
+        match = _SEALED.fullmatch(key.location.rpartition("/")[2])
+        if match is not None:
+            return key.location, match["sha256"]
+    return located(name, MANIFEST), None
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:

@@ -15,11 +15,13 @@ from uuid import UUID
 import pytest
 from support.around import Around, broken
 from support.callers import TESTER
+from support.catalogs import Catalog
 from support.house import House, OpenHouse
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog import events
-from tierkeeper.engine.recovery import dump, dump_files
+from tierkeeper.engine.copies import opener
+from tierkeeper.engine.recovery import dump, dump_files, rebuild
 from tierkeeper.engine.recovery.dump_files import EventSegment
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, StoreError, ThawNeeded
@@ -34,12 +36,15 @@ class Undeletable(Around):
 
 
 class Flipping(FilesystemStore):
-    """A folder on a disk that spoils the last byte of everything."""
+    """A folder on a disk that spoils the last byte of everything with ``spoils`` in its location."""
+
+    spoils = ""
 
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         stored = super().put(location, content, info)
         path = Path(urlsplit(self.config.url).path) / location
-        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        if self.spoils in location:
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
         return stored
 
 
@@ -195,8 +200,94 @@ def test_a_dump_that_is_not_right_deletes_nothing(open_house: OpenHouse, spoilt:
     stores["cold"] = spoilt.from_url(stores["cold"].config)
     with pytest.raises(ContentMismatch):
         dump.dump(engine, caller=TESTER)
-    assert len(dump.listed(engine)) == 2
+    assert [view.complete for view in dump.listed(engine)] == [False, True]
     assert house.keeper.runs.latest(limit=1)[0].state.value == "failed"
+
+
+@contextmanager
+def spoiling(house: House, what: str) -> Iterator[None]:
+    """Let the coldest tier spoil the objects with this in their location."""
+    stores = cast("dict[str, Store]", house.keeper.engine.stores)
+    whole = stores["cold"]
+    stores["cold"] = spoilt = Flipping.from_url(whole.config)
+    cast("Flipping", spoilt).spoils = what
+    yield
+    stores["cold"] = whole
+
+
+@pytest.mark.parametrize("what", ["/events/", "artifacts.copy.gz", "/manifest-"])
+def test_what_was_not_read_back_is_in_no_later_dump(catalog: Catalog, what: str) -> None:
+    """Bad nights push no good dump out, and the next good one has no file of theirs: a rebuild has every event."""
+    with catalog(dumps={"keep": 1}) as house:
+        engine = house.keeper.engine
+        house.store("one", b"one")
+        dump.dump(engine, caller=TESTER)
+        (good,) = dump.listed(engine)
+        house.store("two", b"two")
+        with spoiling(house, what):
+            for _ in range(2):
+                with pytest.raises(ContentMismatch):
+                    dump.dump(engine, caller=TESTER)
+        assert [(view.complete, view.name == good.name) for view in dump.listed(engine)] == [
+            (False, False),
+            (False, False),
+            (True, True),
+        ]
+        assert newest(house).name == good.name
+        house.store("three", b"three")
+        dump.dump(engine, caller=TESTER)
+        (last,) = dump.listed(engine)
+        manifest = newest(house)
+        assert manifest.events[0] == chained(house, UUID(manifest.line))[0]
+        assert tuple(chained(house, UUID(manifest.line))) == manifest.events
+        number = house.sql("SELECT count(*) AS all FROM events WHERE at <= :at", at=manifest.taken_at)[0].all
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER)
+        assert (result.dump, result.counts) == (last.name, {})
+        assert house.sql("SELECT count(*) AS all FROM events WHERE at <= :at", at=manifest.taken_at)[0].all == number
+
+
+def test_a_dump_counts_only_once_it_was_read_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed while it reads its dump back leaves one that is not complete, and a segment of none."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    house.store()
+    with monkeypatch.context() as patch:
+        patch.setattr(opener, "read", killed)
+        with pytest.raises(KeyboardInterrupt):
+            dump.dump(house.keeper.engine, caller=TESTER)
+    (view,) = dump.listed(house.keeper.engine)
+    assert not view.complete
+    dump.dump(house.keeper.engine, caller=TESTER)
+    (segment,) = newest(house).events
+    assert segment.start == 0
+
+
+def test_a_segment_of_another_size_is_in_no_chain(house: House) -> None:
+    """What was cut since it was read back is no part of a later dump: that has all events itself."""
+    house.store()
+    dump.dump(house.keeper.engine, caller=TESTER)
+    manifest = newest(house)
+    base = Path(urlsplit(dump.dumps_home(house.keeper.engine).config.url).path)
+    path = base / manifest.events[0].location
+    path.write_bytes(path.read_bytes()[:-1])
+    assert chained(house, UUID(manifest.line)) == []
+    dump.dump(house.keeper.engine, caller=TESTER)
+    (segment,) = newest(house).events
+    assert (segment.start, segment.size) == (0, (base / segment.location).stat().st_size)
+
+
+def test_a_dump_of_the_release_before_counts(house: House) -> None:
+    """It wrote its manifest under the one name, and no object that says that its segment was read back."""
+    dump.dump(house.keeper.engine, caller=TESTER)
+    store = dump.dumps_home(house.keeper.engine)
+    manifest = newest(house)
+    folder = Path(urlsplit(store.config.url).path) / dump_files.FOLDER / manifest.name
+    (sealed,) = folder.glob(f"manifest-{'?' * 64}.json")
+    sealed.unlink()
+    assert newest(house) == manifest
 
 
 @pytest.mark.parametrize("vouched", [None, Vouched.WRITTEN])
@@ -213,7 +304,7 @@ def test_a_dump_that_nobody_vouches_for_deletes_nothing(
     if vouched is None:
         with pytest.raises(ContentMismatch, match="nobody vouches"):
             dump.dump(engine, caller=TESTER)
-        assert len(dump.listed(engine)) == 2
+        assert [view.complete for view in dump.listed(engine)] == [False, True]
     else:
         dump.dump(engine, caller=TESTER)
     assert house.keeper.runs.latest(limit=1)[0].state.value == ("failed" if vouched is None else "done")

@@ -350,13 +350,18 @@ def test_a_broken_dump_leaves_the_catalog_empty(catalog: Catalog) -> None:
     with catalog() as house:
         engine = house.keeper.engine
         newest, older = dump.listed(engine)
+        (sealed,) = (cold / dump_files.FOLDER / newest.name).glob(f"manifest-{'?' * 64}.json")
+        whole = sealed.read_bytes()
+        sealed.write_bytes(whole.replace(b'"format": 1', b'"format": 7'))
+        with pytest.raises(DumpUnusable, match="the bytes of its manifest"):
+            rebuild.rebuild(engine, caller=TESTER)
+        sealed.unlink()  # as in a dump of the release before
         manifest = cold / dump_files.located(newest.name, dump_files.MANIFEST)
-        whole = manifest.read_bytes()
         for damaged in (whole[:-10], b"[]", b"{}", b"[" * 100_000):
             manifest.write_bytes(damaged)
             with pytest.raises(DumpUnusable, match="its manifest cannot be read"):
                 rebuild.rebuild(engine, caller=TESTER)
-        manifest.write_bytes(whole)
+        sealed.write_bytes(whole)
         part = cold / dump_files.located(newest.name, "artifacts.copy.gz")
         part.write_bytes(part.read_bytes()[:-1] + b"?")
         with pytest.raises(DumpUnusable, match="artifacts"):
