@@ -45,8 +45,8 @@ DETACHING = (
     _mutant(
         "a month goes after an operator stopped the deletes",
         _DETACH,
-        "    epochs.lock(connection)\n    _require_permitted(connection)\n",
-        "    epochs.lock(connection)\n",
+        "        return _Held.BY_OTHERS\n    _require_permitted(connection)\n",
+        "        return _Held.BY_OTHERS\n",
         f"{_TESTS}test_what_stops_a_month_is_asked_at_its_commit_point",
     ),
     _mutant(
@@ -74,7 +74,7 @@ DETACHING = (
         "a month goes that no dump has",
         _DETACH,
         "    if dumped is not None and _lacks(connection, month, dumped):\n",
-        "    if dumped is not None and not dumped.cluster:\n",
+        "    if dumped is not None and not dumped.line:\n",
         f"{_TESTS}test_a_month_that_is_in_no_dump_stays",
     ),
     _mutant(
@@ -94,8 +94,8 @@ DETACHING = (
     _mutant(
         "a month goes while a dump is made",
         "tierkeeper/catalog/dumps.py",
-        "        connection.execute(_HOLD_EVENTS)\n",
-        "",
+        "        partitions.hold(connection)",
+        "        pass",
         f"{_TESTS}test_a_dump_and_a_month_do_not_meet",
     ),
     _mutant(
@@ -125,6 +125,41 @@ DETACHING = (
         "    if distrusted is not None:\n",
         "    if distrusted == off:\n",
         f"{_TESTS}test_nothing_goes_from_a_catalog_that_is_not_trusted",
+    ),
+    _mutant(
+        "what a dump of another line has counts",
+        _DETACH,
+        "    if not dumped.end.xid or dumped.line != epochs.line(connection):\n",
+        "    if not dumped.end.xid:\n",
+        f"{_TESTS}test_what_another_line_or_server_dumped_keeps_its_month[line]",
+    ),
+    _mutant(
+        "what a dump of another server has counts",
+        _DETACH,
+        "    if dumped.end.cluster != events.horizon(connection).cluster:\n",
+        "    if not dumped.end.cluster:\n",
+        f"{_TESTS}test_what_another_line_or_server_dumped_keeps_its_month[server]",
+    ),
+    _mutant(
+        "a month that another process took is exported as if it had no events",
+        _DETACH,
+        "        if not partitions.is_attached(connection, month):\n            raise _GoneError\n        yield",
+        "        yield",
+        f"{_TESTS}test_a_month_that_another_process_takes_is_told[step_1_export]",
+    ),
+    _mutant(
+        "a month that another process took is told as detached into this one's file",
+        _DETACH,
+        "        if not segments.has(connection, month, segment):\n",
+        "        if not segments:\n",
+        f"{_TESTS}test_a_month_that_another_process_takes_is_told[step_4_detach]",
+    ),
+    _mutant(
+        "a file of an earlier run may be lost with the power",
+        _DETACH,
+        "    segment_files.sync(path)\n",
+        "",
+        f"{_TESTS}test_a_file_that_was_there_is_brought_to_the_disk",
     ),
     _mutant(
         "explain forgets what went",

@@ -133,8 +133,8 @@ ORDERING = (
         (
             Edit(
                 "tierkeeper/engine/recovery/detach.py",
-                "    return not dumped.xid or events.any_from(",
-                "    return not dumped.xid or month.until.year < 1 and events.any_from(",
+                "    return events.any_from(connection, dumped.end, since",
+                "    return month.until.year < 1 and events.any_from(connection, dumped.end, since",
             ),
         ),
         (f"{_CLOCKS}test_a_month_that_a_future_dump_does_not_have_stays",),

@@ -17,8 +17,6 @@ from tierkeeper.catalog.events import Horizon, horizon
 
 EVENTS = "events"
 _CHUNK = 1024 * 1024
-#: before the snapshot is taken: a month that is detached afterwards would be neither in its events nor in its history
-_HOLD_EVENTS = sa.text("LOCK TABLE events IN ACCESS SHARE MODE")
 
 
 class Sink(Protocol):
@@ -84,7 +82,7 @@ class Snapshot:
 def snapshot(database: Database) -> Iterator[Snapshot]:
     """Yield a snapshot of the catalog, kept for as long as it is read."""
     with database.reading(snapshot=True) as connection:
-        connection.execute(_HOLD_EVENTS)
+        partitions.hold(connection)  # before the snapshot: what went in between would be in no events and no history
         take_time(connection)
         yield Snapshot(catalog_now(connection), horizon(connection), revisions.current(connection), connection)
 

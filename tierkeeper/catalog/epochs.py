@@ -81,6 +81,11 @@ def standing(connection: sa.Connection) -> CatalogStanding:
     )
 
 
+def line(connection: sa.Connection) -> UUID:
+    """Return the line of the catalog, for which its events are exported; zero in one that has none yet."""
+    return standing(connection).epoch.line or UUID(int=0)
+
+
 def noted_at(connection: sa.Connection) -> datetime:
     """Return when the catalog's trust was last written; now, where it never was."""
     trust = switches.read(connection, switches.TRUST)

@@ -34,6 +34,7 @@ _LEFT = sa.text("""
     WHERE NOT c.relispartition
     ORDER BY c.relname
 """)
+_HOLD = sa.text("LOCK TABLE events IN ACCESS SHARE MODE")
 _OUTSIDE = sa.text("SELECT count(*) FROM events_default WHERE at < :before")
 
 
@@ -89,6 +90,16 @@ def attached(connection: sa.Connection, *, before: datetime) -> list[Month]:
     return [month for month in months if month.until <= before]
 
 
+def is_attached(connection: sa.Connection, month: Month) -> bool:
+    """Return whether a month has a partition that is one of the log's."""
+    return month in attached(connection, before=month.until)
+
+
+def hold(connection: sa.Connection) -> None:
+    """Let no month leave the log until the transaction ends."""
+    connection.execute(_HOLD)
+
+
 def left(connection: sa.Connection) -> list[Month]:
     """Return the months that are detached, and whose table is still there."""
     return [_named(name) for name in connection.execute(_LEFT).scalars()]
@@ -115,9 +126,9 @@ def detach(connection: sa.Connection, month: Month) -> bool:
 
 
 def drop(connection: sa.Connection, month: Month) -> None:
-    """Drop the table of a month that is detached, if it is there."""
+    """Drop the table of a month that is detached, if it is there; another process may do so at the same time."""
     if month in left(connection):
-        connection.execute(sa.text(f"DROP TABLE {month.partition}"))
+        connection.execute(sa.text(f"DROP TABLE IF EXISTS {month.partition}"))
 
 
 def _briefly(connection: sa.Connection, act: Callable[[sa.Connection, Month], None], month: Month) -> bool:

@@ -20,6 +20,7 @@ _WRITE = sa.text("""
         detached_at = excluded.detached_at, by = excluded.by
 """).bindparams(*typed(ends="text[]"))
 _ENDS = sa.text("SELECT ends FROM segments ORDER BY since, detached_at")
+_HAS = sa.text("SELECT EXISTS (SELECT FROM segments WHERE since = :since AND file = :file AND sha256 = :sha256)")
 _COVERING = sa.text("SELECT until, file FROM segments WHERE until > :since ORDER BY since, detached_at")
 _FORGET_RETURNED = sa.text("""
     DELETE FROM segments s
@@ -47,6 +48,12 @@ def write(connection: sa.Connection, month: Month, segment: SegmentFile, *, by: 
     given = {"file": segment.file, "events": segment.events, "size": segment.size, "sha256": segment.sha256}
     given |= {"since": month.since, "until": month.until, "ends": list(segment.ends), "by": by, "at": at}
     connection.execute(_WRITE, given)
+
+
+def has(connection: sa.Connection, month: Month, segment: SegmentFile) -> bool:
+    """Return whether it is noted that the month's events are in this file."""
+    given = {"since": month.since, "file": segment.file, "sha256": segment.sha256}
+    return bool(connection.execute(_HAS, given).scalar_one())
 
 
 def ends(connection: sa.Connection) -> Mapping[str, Position]:

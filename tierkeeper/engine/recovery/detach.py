@@ -2,24 +2,27 @@
 
 1. export: the month's events go into a file, under another name until all of it is on the disk. A file of an earlier
    try is taken as it is. A crash leaves a file that nothing refers to.
-2. read back: the file is read, and compared with the catalog event by event.
+2. read back: the file is brought to the disk with its name, whoever wrote it, and compared with the catalog event by
+   event.
 3. keep (transactions): what `explain`, receipts and code ask for years later goes into the table `history`. A crash
    leaves it in both places, and it counts once.
 4. detach (transaction): **the commit point**. No event can be written in this month any more, and all is asked again
    that was asked before step 1, which may be hours ago: deletes are on, the catalog is trusted, positions are final, a
-   dump has the month. It has as many events as were read back, and all that is to be kept is kept. Then its partition
-   leaves the log, and the file is noted, with an event. A crash before it leaves the month in the catalog; the next try
-   begins with step 1 and finds its file.
+   dump of the line and the server of now has the month. It has as many events as were read back, and all that is to be
+   kept is kept. Then its partition leaves the log, and the file is noted, with an event. A crash before it leaves the
+   month in the catalog; the next try begins with step 1 and finds its file.
 5. drop (transaction): the table of the month, which nothing reads any more. A crash leaves it to the next try.
 
 Only months that are over for :data:`QUIET` and whose events have their final positions; and only those that are in a
 dump, where dumps are made: the next dump has the events since the last one, and would lack those that went before it.
+A month that another process takes meanwhile is told, and its files are not compared with what is left.
 """
 
 import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -63,31 +66,44 @@ def detach(
     """
     target = _checked(engine, folder)
     months = _months(engine, before)
-    dumped = _dumped(engine)
     if not dry_run:
         for month in _left(engine):
             step_5_drop(engine, month, caller=caller)
     for month in months:
         path = segment_files.located(target, month)
-        number, refused = _judged(engine, month, dumped)
-        if refused is not None or dry_run:
-            outcome, detail = (Outcome.DONE, _reason(before)) if refused is None else (Outcome.REFUSED, refused)
-            yield DetachedMonth(str(month), outcome, number, str(path), detail, dry_run=dry_run)
-            if refused is not None:
-                return
-            continue
+        try:
+            done = _taken_out(engine, month, path, before, caller=caller, dry_run=dry_run, progress=progress)
+        except _GoneError:
+            detail = "another `events detach` took it meanwhile: `tierkeeper events --oldest-first` names its file"
+            done = DetachedMonth(str(month), Outcome.REFUSED, 0, str(path), detail, dry_run=dry_run)
+        yield done
+        if done.outcome is Outcome.REFUSED:
+            return
+
+
+def _taken_out(
+    engine: Engine,
+    month: Month,
+    path: Path,
+    before: datetime,
+    *,
+    caller: Caller,
+    dry_run: bool,
+    progress: ProgressCallback,
+) -> DetachedMonth:
+    """Take one month through the steps, or say what would become of it; _GoneError where another process took it."""
+    number, refused = _judged(engine, month)
+    if refused is None and not dry_run:
         step_1_export(engine, month, path, progress=progress)
         segment = step_2_read_back(engine, month, path, progress=progress)
         step_3_keep(engine, month, caller=caller)
         refused = step_4_detach(engine, month, segment, caller=caller)
-        if refused is not None:
-            yield DetachedMonth(str(month), Outcome.REFUSED, segment.events, segment.file, refused)
-            return
-        step_5_drop(engine, month, caller=caller)
-        sha256 = segment.sha256.hex()
-        yield DetachedMonth(
-            str(month), Outcome.DONE, segment.events, segment.file, _reason(before), segment.size, sha256
-        )
+        if refused is None:
+            step_5_drop(engine, month, caller=caller)
+            done, sha256 = (str(month), Outcome.DONE, segment.events, segment.file), segment.sha256.hex()
+            return DetachedMonth(*done, _reason(before), segment.size, sha256)
+    outcome, detail = (Outcome.DONE, _reason(before)) if refused is None else (Outcome.REFUSED, refused)
+    return DetachedMonth(str(month), outcome, number, str(path), detail, dry_run=dry_run)
 
 
 def step_1_export(engine: Engine, month: Month, path: Path, *, progress: ProgressCallback) -> None:
@@ -99,6 +115,7 @@ def step_1_export(engine: Engine, month: Month, path: Path, *, progress: Progres
 
 def step_2_read_back(engine: Engine, month: Month, path: Path, *, progress: ProgressCallback) -> SegmentFile:
     """Return what the month's file is; SegmentMismatch where it has not exactly the month's events in their order."""
+    segment_files.sync(path)
     with _events(engine, month) as found:
         return segment_files.compared(path, month, found, progress=progress)
 
@@ -125,6 +142,18 @@ def step_5_drop(engine: Engine, month: Month, *, caller: Caller) -> None:
     engine.catalog.run(caller, partitions.drop, month)
 
 
+class _GoneError(Exception):
+    """Another process detached the month meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Dumped:
+    """How far the dumps of a line have all events of a server: those before the end of their chain, 0 without one."""
+
+    line: UUID
+    end: Horizon
+
+
 class _Held(Enum):
     """Why nothing was done, and is tried again: others hold the log."""
 
@@ -132,15 +161,17 @@ class _Held(Enum):
 
 
 def _detach(
-    connection: sa.Connection, month: Month, segment: SegmentFile, *, dumped: Horizon | None, caller: Caller
+    connection: sa.Connection, month: Month, segment: SegmentFile, *, dumped: _Dumped | None, caller: Caller
 ) -> str | _Held | None:
     """Return why the month cannot go any more, or that others hold the log: nothing was done then."""
     take_time(connection)
-    if month not in partitions.attached(connection, before=month.until):
-        return None  # an earlier try of this transaction, whose reply was lost, or another process
+    epochs.lock(connection)  # one detaches at a time
+    if not partitions.is_attached(connection, month):
+        if not segments.has(connection, month, segment):
+            raise _GoneError
+        return None  # an earlier try of this transaction, whose reply was lost
     if not partitions.keep_out(connection, month):
         return _Held.BY_OTHERS
-    epochs.lock(connection)
     _require_permitted(connection)
     number = partitions.count(connection, month)
     if number != segment.events:
@@ -199,26 +230,26 @@ def _left(engine: Engine) -> list[Month]:
         return partitions.left(connection)
 
 
-def _dumped(engine: Engine) -> Horizon | None:
-    """Return the position before which every event is in a dump's segments; None where no tier keeps dumps."""
+def _dumped(engine: Engine) -> _Dumped | None:
+    """Return how far the dumps' segments have every event; None where no tier keeps dumps."""
     store = own_objects.home(engine)
     if store is None:
         return None
     with engine.catalog.reading() as connection:
-        line = epochs.standing(connection).epoch.line or UUID(int=0)
-        now = events.horizon(connection)
-    return Horizon(now.cluster, dump_files.end_of(dump_files.chain(dump_files.segments(store, line), now)))
+        line, now = epochs.line(connection), events.horizon(connection)
+    end = dump_files.end_of(dump_files.chain(dump_files.segments(store, line), now))
+    return _Dumped(line, Horizon(now.cluster, end))
 
 
-def _judged(engine: Engine, month: Month, dumped: Horizon | None) -> tuple[int, str | None]:
+def _judged(engine: Engine, month: Month) -> tuple[int, str | None]:
     """Return how many events a month has, and why it cannot go now, None if it can."""
-    with engine.catalog.reading() as connection:
-        take_time(connection)
+    dumped = _dumped(engine)
+    with _attached(engine, month) as connection:
         return partitions.count(connection, month), _stays(connection, month, dumped)
 
 
-def _stays(connection: sa.Connection, month: Month, dumped: Horizon | None) -> str | None:
-    """Return why a month cannot go now, None if it can; ``dumped``: as far as the dumps have all events."""
+def _stays(connection: sa.Connection, month: Month, dumped: _Dumped | None) -> str | None:
+    """Return why a month cannot go now, None if it can."""
     if events.unsettled(connection, since=month.since, until=month.until):
         return "a transaction is open that is older than the last of its events"
     if dumped is not None and _lacks(connection, month, dumped):
@@ -226,9 +257,17 @@ def _stays(connection: sa.Connection, month: Month, dumped: Horizon | None) -> s
     return None
 
 
-def _lacks(connection: sa.Connection, month: Month, dumped: Horizon) -> bool:
-    """Return whether an event of the month may be in no dump; where there is no chain, none is in one."""
-    return not dumped.xid or events.any_from(connection, dumped, since=month.since, until=month.until)
+def _lacks(connection: sa.Connection, month: Month, dumped: _Dumped) -> bool:
+    """Return whether an event of the month may be in no dump.
+
+    None is in one where there is no chain; nor is one of another line or server than this transaction's, as the next
+    dump continues no chain of those.
+    """
+    if not dumped.end.xid or dumped.line != epochs.line(connection):
+        return True
+    if dumped.end.cluster != events.horizon(connection).cluster:
+        return True
+    return events.any_from(connection, dumped.end, since=month.since, until=month.until)
 
 
 def _reason(before: datetime) -> str:
@@ -238,7 +277,19 @@ def _reason(before: datetime) -> str:
 @contextmanager
 def _events(engine: Engine, month: Month) -> Iterator[Iterator[EventView]]:
     """Open a month's events in the order of its file: by time, then subject and revision."""
+    with (
+        _attached(engine, month) as connection,
+        closing(events.query(connection, since=month.since, until=month.until, newest_first=False)) as found,
+    ):
+        yield found
+
+
+@contextmanager
+def _attached(engine: Engine, month: Month) -> Iterator[sa.Connection]:
+    """Open a transaction during which a month stays in the log; _GoneError where another process took it before."""
     with engine.catalog.reading() as connection:
         take_time(connection)
-        with closing(events.query(connection, since=month.since, until=month.until, newest_first=False)) as found:
-            yield found
+        partitions.hold(connection)
+        if not partitions.is_attached(connection, month):
+            raise _GoneError
+        yield connection

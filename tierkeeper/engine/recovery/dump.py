@@ -138,7 +138,7 @@ def dumps_home(engine: Engine) -> Store:
 def _write(engine: Engine, put: _Put, *, progress: ProgressCallback) -> tuple[Manifest, int]:
     with ExitStack() as stack:
         with engine.catalog.reading() as connection:
-            line = epochs.standing(connection).epoch.line or UUID(int=0)
+            line = epochs.line(connection)
         found = dump_files.segments(dumps_home(engine), line)
         with dumps.snapshot(engine.catalog) as snapshot:
             at, horizon = snapshot.at, snapshot.horizon

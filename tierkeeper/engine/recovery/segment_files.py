@@ -41,6 +41,12 @@ def write(path: Path, events: Iterable[EventView], *, progress: ProgressCallback
                 packed.write(lines.line(event))
         file.flush()
         os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Bring a file, and its name in its folder, to the disk: an earlier run, or a user's copy, may not have done so."""
+    with closing(files.reading(path)) as file:
+        os.fsync(file.fileno())
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

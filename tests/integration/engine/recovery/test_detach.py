@@ -1,11 +1,14 @@
 """Months of events leave the catalog once a file has them, and nothing that asks for them gets another answer."""
 
 import gzip
+import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -26,13 +29,15 @@ from tierkeeper.base.errors import (
     SegmentMismatch,
 )
 from tierkeeper.base.states import Outcome
-from tierkeeper.catalog import dumps, epochs, events, switches
+from tierkeeper.catalog import dumps, epochs, events, partitions, switches
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import accept, detach, doctor, dump_files, rebuild
 from tierkeeper.engine.trust import epoch
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import ObjectKey
+from tierkeeper.values.detaching import DetachedMonth
 from tierkeeper.values.health import Condition
 
 LATE = """
@@ -289,6 +294,96 @@ def test_a_transaction_that_opens_meanwhile_keeps_its_month(
     (refused,) = months.detach(house, target)
     assert (refused.outcome, refused.detail[:13]) == (Outcome.REFUSED, "a transaction")
     assert house.sql("SELECT FROM segments") == []
+
+
+@pytest.mark.parametrize("what", ["line", "server"])
+def test_what_another_line_or_server_dumped_keeps_its_month(
+    house: House, target: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A restore is accepted, or the database fails over, after the dumps were listed: the next dump lacks the month."""
+    lived(house)
+    whole = detach._dumped  # what the commit point is given, and then finds changed
+
+    def earlier(engine: Engine) -> object:
+        found = whole(engine)
+        assert found is not None
+        other = {"line": {"line": uuid4()}, "server": {"end": replace(found.end, cluster="7-1")}}
+        return replace(found, **other[what])
+
+    answers = iter([whole, earlier])
+
+    def asked(engine: Engine) -> object:
+        return next(answers)(engine)
+
+    monkeypatch.setattr(detach, "_dumped", asked)
+    (refused,) = months.detach(house, target)
+    assert (refused.outcome, "catalog dump" in refused.detail) == (Outcome.REFUSED, True)
+    assert house.sql("SELECT FROM segments") == []
+
+
+@pytest.mark.parametrize("before", ["_judged", "step_1_export", "step_2_read_back", "step_4_detach", "step_5_drop"])
+def test_a_month_that_another_process_takes_is_told(
+    house: House, target: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """Two commands at once: one of them takes the month; the other says so, and leaves no file without its events."""
+    lived(house)
+    expected, others = months.old(house), target / "others"
+    others.mkdir()
+    whole, taken = getattr(detach, before), list[DetachedMonth]()
+
+    def late(*args: Any, **given: Any) -> Any:  # noqa: ANN401  handed on
+        if not taken:
+            with monkeypatch.context() as patch:
+                patch.setattr(detach, before, whole)
+                taken.extend(months.detach(house, others))
+        return whole(*args, **given)
+
+    monkeypatch.setattr(detach, before, late)
+    done = months.detach(house, target)
+    if before == "step_5_drop":
+        assert {month.outcome for month in done[:1]} == {Outcome.DONE}
+    else:
+        (refused,) = done
+        assert (refused.outcome, "another" in refused.detail) == (Outcome.REFUSED, True)
+        assert months.written(others) == expected
+    assert len(months.files(target)) == (before not in {"_judged", "step_1_export"})
+    assert all(path.stat().st_size > 100 for path in months.files(target))
+
+
+def test_two_processes_drop_one_table(house: House, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has seen that a detached month's table is still there."""
+    lived(house)
+    with monkeypatch.context() as patch:
+        patch.setattr(detach, "step_5_drop", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            months.detach(house, target)
+    catalog = house.keeper.engine.catalog
+    with catalog.reading() as connection:
+        (month,) = partitions.left(connection)
+    catalog.run(TESTER, partitions.drop, month)
+    monkeypatch.setattr(partitions, "left", lambda _connection: [month])
+    catalog.run(TESTER, partitions.drop, month)
+
+
+def test_a_file_that_was_there_is_brought_to_the_disk(
+    house: House, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy by hand, or a process that was killed, leaves a file that a power cut would take after its month went."""
+    lived(house)
+    with monkeypatch.context() as patch:
+        patch.setattr(detach, "step_4_detach", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            months.detach(house, target)
+    (path,) = months.files(target)
+    synced, fsync = set[int](), os.fsync
+
+    def note(file: int) -> None:
+        synced.add(os.fstat(file).st_ino)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    months.detach(house, target)
+    assert {path.stat().st_ino, target.stat().st_ino} <= synced
 
 
 def test_the_files_lie_apart_from_the_tiers(house: House) -> None:
