@@ -94,8 +94,8 @@ class TimeLoader(Loader):
 class PatientConnection(psycopg.Connection[Any]):
     """A connection that waits ``patience`` seconds for each answer, then closes; the outcome is then unknown.
 
-    ``patience`` None waits without limit. Times are read by :class:`TimeLoader`. ``each_time`` is the statement that
-    sets the session's parameters in each transaction, None where the session keeps them (:meth:`set_up`).
+    ``patience`` None waits without limit. Times are read by :class:`TimeLoader`. ``each_time`` has the statements that
+    set the session's parameters in each transaction, None where the session keeps them (:meth:`set_up`).
     """
 
     patience: float | None = None
@@ -118,9 +118,9 @@ class PatientConnection(psycopg.Connection[Any]):
         values = {name: "0" for name, since in _LIMITS.items() if self.info.server_version >= since} | dict(values)
         begun = self.autocommit
         self.autocommit = True
-        asked = sql.SQL("SELECT {} WHERE pg_backend_pid() = {}").format(
-            _set(values, local=False), self.info.backend_pid
-        )
+        one = sql.SQL("set_config({}, {}, false)")
+        settings = sql.SQL(", ").join(one.format(name, value) for name, value in values.items())
+        asked = sql.SQL("SELECT {} WHERE pg_backend_pid() = {}").format(settings, self.info.backend_pid)
         kept = self.execute(asked, prepare=False).fetchone() is not None
         self.autocommit = begun
         if kept:
@@ -129,7 +129,8 @@ class PatientConnection(psycopg.Connection[Any]):
             self.close()
             raise psycopg.OperationalError(POOLED_OPTIONS)
         self.prepare_threshold = None
-        self.each_time = sql.SQL("SELECT {}").format(_set(values, local=True))
+        one = sql.SQL("SET LOCAL {} = {}")  # no query, which would take the transaction's snapshot
+        self.each_time = sql.SQL("; ").join(one.format(sql.Identifier(n), value) for n, value in values.items())
 
     def wait(self, gen: PQGen[RV], interval: float = _POLL, timeout: float | None = None) -> RV:
         """Wait for one answer (psycopg's only way to wait); raises OperationalError after ``patience`` seconds."""
@@ -141,8 +142,3 @@ class PatientConnection(psycopg.Connection[Any]):
             self.pgconn.finish()
             msg = f"the server has not answered for {self.patience:g} s"
             raise psycopg.OperationalError(msg) from error
-
-
-def _set(values: Mapping[str, str], *, local: bool) -> sql.Composed:
-    one = sql.SQL("set_config({}, {}, {})")
-    return sql.SQL(", ").join(one.format(name, value, local) for name, value in values.items())

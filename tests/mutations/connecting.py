@@ -53,8 +53,13 @@ CONNECTING = (
     ),
     _pooled(
         "the limits stay in a session that is lent out",
-        Edit(_CONNECTIONS, "_set(values, local=True)", "_set(values, local=False)"),
+        Edit(_CONNECTIONS, 'sql.SQL("SET LOCAL {} = {}")', 'sql.SQL("SET {} = {}")'),
         "test_every_transaction_is_bounded",
+    ),
+    _pooled(
+        "the limits of a transaction take its snapshot",
+        Edit(_CONNECTIONS, 'sql.SQL("SET LOCAL {} = {}")', """sql.SQL("SET LOCAL {} = {}; SELECT")"""),
+        "test_a_dump_is_of_after_its_lock",
     ),
     _pooled(
         "a transaction has no limits",

@@ -8,14 +8,14 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from support import poolers, services
+from support import locking, poolers, services
 from support.callers import TESTER
 from support.house import houses
 from support.ports import free_ports
 from support.severed import Wire, severed_at_commit
 
 from tierkeeper.base.errors import CatalogLimited, CatalogRefused
-from tierkeeper.catalog import migrate
+from tierkeeper.catalog import dumps, migrate
 from tierkeeper.catalog.database import Database
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.settings.groups import CatalogSettings
@@ -96,6 +96,30 @@ def test_every_transaction_is_bounded(catalog: Database, url: str) -> None:
     for _ in range(4):
         with psycopg.connect(url) as other:
             assert next(iter(other.execute(SHOWN.text)))[:3] == ("0", "0", "0")
+
+
+def test_a_dump_is_of_after_its_lock(catalog: Database, pooler: str, server: Postgres) -> None:
+    """A month that goes while a dump waits for its lock is in the dump's history: the snapshot comes after the lock."""
+    database = pooler.partition("/")[2]
+
+    def seen() -> int:
+        with dumps.snapshot(catalog) as snapshot:
+            return int(snapshot.connection.scalar(sa.text("SELECT count(*) FROM switches WHERE name = 'meanwhile'")))
+
+    direct = sa.create_engine(
+        sa.make_url(server.url(database)).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool
+    )
+    with ThreadPoolExecutor(1) as thread, direct.connect() as other, other.begin() as going:
+        other.exec_driver_sql("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        other.exec_driver_sql(
+            "INSERT INTO switches (name, value, by, reason) VALUES ('meanwhile', 'true', 'tester', '')"
+        )
+        dump = thread.submit(seen)
+        locking.wait_for_a_lock(other, dump)
+        going.commit()
+        assert dump.result() == 1
+    with direct.begin() as other:
+        other.exec_driver_sql("DELETE FROM switches WHERE name = 'meanwhile'")
 
 
 def test_nothing_is_prepared(catalog: Database) -> None:
