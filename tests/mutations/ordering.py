@@ -117,6 +117,24 @@ ORDERING = (
     ),
     Mutant(
         "R33",
+        "a dump that is being made is deleted as one that was interrupted",
+        (Edit("tierkeeper/engine/recovery/dump.py", " and not _others(engine, work):", ":"),),
+        (f"{_DUMPS}test_two_dumps_at_once_leave_each_other",),
+    ),
+    Mutant(
+        "R33",
+        "a dump that counts loses its files",
+        (
+            Edit(
+                "tierkeeper/engine/recovery/dump.py",
+                "    if refused is not None:\n        return refused",
+                "    if refused == keys:\n        return refused",
+            ),
+        ),
+        (f"{_DUMPS}test_a_dump_whose_manifest_stays_keeps_its_files",),
+    ),
+    Mutant(
+        "R33",
         "a manifest is believed whatever its name says",
         (Edit(_FILES, "    if expected not in {None, sha256(content).hexdigest()}:\n", "    if expected == name:\n"),),
         ("tests/integration/engine/recovery/test_rebuild.py::test_a_broken_dump_leaves_the_catalog_empty",),

@@ -49,6 +49,9 @@ _BUSY = sa.text("""
         AND tenant IS NOT DISTINCT FROM :tenant
     LIMIT 1
 """)
+_OTHERS = sa.text("""
+    SELECT EXISTS (SELECT FROM runs WHERE kind = :kind AND state = 'running' AND id IS DISTINCT FROM :run)
+""").bindparams(*typed(run="uuid"))
 _ABANDON = sa.text("""
     UPDATE runs
     SET state = 'abandoned', finished_at = clock_timestamp(),
@@ -253,6 +256,11 @@ def busy(connection: sa.Connection, kind: RunKind, *, tenant: str | None, silenc
     arguments = {"kind": kind.value, "tenant": tenant, "silence": silence}
     found: UUID | None = connection.execute(_BUSY, arguments).scalar()
     return found
+
+
+def others(connection: sa.Connection, kind: RunKind, *, than: UUID | None) -> bool:
+    """Return whether another run of this kind has not ended, as far as is known."""
+    return bool(connection.execute(_OTHERS, {"kind": kind.value, "run": than}).scalar_one())
 
 
 def abandon_silent(connection: sa.Connection, *, silence: timedelta, reason: str) -> int:

@@ -5,7 +5,8 @@ open, to the store. The events since the last dump go into a segment of their ow
 then does the object follow by which the dump counts, and last the one by which later dumps take its segment for theirs
 (:mod:`tierkeeper.engine.recovery.dump_files`). A dump that was interrupted, or is not what was written, has neither.
 Once the new dump counts, the oldest ones beyond ``dumps.keep`` are deleted; not by a catalog that is not trusted (it
-may be older than they are), nor while deletes are switched off.
+may be older than they are), nor while deletes are switched off, nor while another dump is made, which may be one of
+those that look interrupted.
 """
 
 import gzip
@@ -23,7 +24,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import DumpMissing
 from tierkeeper.base.states import RunKind, Vouched
-from tierkeeper.catalog import dumps, epochs, refusals, switches
+from tierkeeper.catalog import dumps, epochs, refusals, runs, switches
 from tierkeeper.catalog.dumps import Snapshot
 from tierkeeper.catalog.events import Horizon
 from tierkeeper.engine import run_life
@@ -80,7 +81,7 @@ def dump(engine: Engine, *, caller: Caller, progress: ProgressCallback | None = 
             distrusted = epoch.advance(engine, caller=caller)
             newest = _dump(engine, store, work, progress=progress)
         note(RunKind.DUMP.value, None)
-        if distrusted is None and not _deletes_off(engine):
+        if distrusted is None and not _deletes_off(engine) and not _others(engine, work):
             with _noting(note, PRUNING):
                 pruned, refused = _prune(engine, store, newest)
             note(PRUNING, refused)
@@ -259,18 +260,31 @@ def _deletes_off(engine: Engine) -> bool:
         return switches.deletes_refused(connection) is not None
 
 
+def _others(engine: Engine, work: Job) -> bool:
+    with engine.catalog.reading() as connection:
+        return runs.others(connection, RunKind.DUMP, than=work.run)
+
+
 def _prune(engine: Engine, store: Store, newest: str) -> tuple[int, Reason | None]:
     """Delete dumps older than the last ``dumps.keep`` complete ones, interrupted ones too.
 
     Return how many there were, and why objects of them stay, None if none does.
     """
-    names = [(d.name, d.complete) for d in dump_files.listed(store)]
-    made = names.index((newest, True))  # those before it were made meanwhile
-    last = [at for at, (_, complete) in enumerate(names) if complete and at >= made][: engine.settings.dumps.keep][-1]
-    old: Sequence[str] = [name for name, _ in names[last + 1 :]]
+    views = dump_files.listed(store)
+    made = views.index(dump_files.chosen(views, store.config.tier, newest))  # those before it were made meanwhile
+    last = [at for at, view in enumerate(views) if view.complete and at >= made][: engine.settings.dumps.keep][-1]
+    old: Sequence[str] = [view.name for view in views[last + 1 :]]
     refused: Reason | None = None
     for name in old:
-        keys = dump_files.files_of(store, name)
-        for start in range(0, len(keys), store.delete_batch):
-            refused = deletes.first_refusal(store.delete(keys[start : start + store.delete_batch])) or refused
+        refused = _delete(store, dump_files.files_of(store, name)) or refused
     return len(old), refused
+
+
+def _delete(store: Store, keys: Sequence[ObjectKey]) -> Reason | None:
+    """Delete the files of a dump, the first one before the others; return why some stay, None if none does."""
+    refused = deletes.first_refusal(store.delete(keys[:1]))
+    if refused is not None:
+        return refused  # a dump whose manifest stays counts, and keeps all its files
+    for start in range(1, len(keys), store.delete_batch):
+        refused = deletes.first_refusal(store.delete(keys[start : start + store.delete_batch])) or refused
+    return refused

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from support.callers import TESTER
 from support.catalogs import Catalog
 from support.house import House, OpenHouse
 
-from tierkeeper.base.states import Vouched
+from tierkeeper.base.states import RunKind, Vouched
 from tierkeeper.catalog import events
 from tierkeeper.engine.copies import opener
 from tierkeeper.engine.recovery import dump, dump_files, rebuild
@@ -139,6 +139,45 @@ def test_the_last_ones_are_kept(open_house: OpenHouse) -> None:
     views = dump.listed(engine)
     assert [view.complete for view in views] == [True, True]
     assert newest(house).name == views[0].name
+
+
+def test_two_dumps_at_once_leave_each_other(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is being made looks as if it was interrupted: whoever ends first deletes none, the next one does."""
+    house = open_house(dumps={"keep": 1})
+    engine, whole = house.keeper.engine, dump._verify
+
+    def meanwhile(*args: Any, **given: Any) -> None:  # noqa: ANN401  handed on
+        monkeypatch.setattr(dump, "_verify", whole)
+        dump.dump(engine, caller=TESTER)
+        whole(*args, **given)
+
+    monkeypatch.setattr(dump, "_verify", meanwhile)
+    dump.dump(engine, caller=TESTER)
+    assert [view.complete for view in dump.listed(engine)] == [True, True]
+    assert {run.state.value for run in house.keeper.runs.latest(limit=9) if run.kind is RunKind.DUMP} == {"done"}
+    dump.dump(engine, caller=TESTER)
+    assert len(dump.listed(engine)) == 1
+
+
+class Kept(Around):
+    """A store that deletes all but manifests."""
+
+    def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
+        kept = [key for key in keys if key.location.endswith(f"/{dump_files.MANIFEST}")]
+        done = self.inner.delete([key for key in keys if key not in kept])
+        return [*done, *(DeleteResult(key, DeleteState.FAILED, "no", "StoreDenied") for key in kept)]
+
+
+def test_a_dump_whose_manifest_stays_keeps_its_files(open_house: OpenHouse) -> None:
+    """It counts, so a rebuild from it has to work."""
+    house = open_house(dumps={"keep": 1})
+    engine = house.keeper.engine
+    stores = cast("dict[str, Store]", engine.stores)
+    dump.dump(engine, caller=TESTER)
+    (first,) = dump.listed(engine)
+    stores["cold"] = Kept(stores["cold"])
+    dump.dump(engine, caller=TESTER)
+    assert dump.listed(engine)[-1] == first
 
 
 def test_nothing_goes_while_deletes_are_off(open_house: OpenHouse) -> None:
