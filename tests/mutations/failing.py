@@ -129,4 +129,26 @@ FAILING = (
         (Edit("tierkeeper/engine/operations/sweep_vitals.py", "    if failed is not None:\n", "    if False:\n"),),
         (f"{_VITALS}test_the_last_dump",),
     ),
+    Mutant(
+        "failures",
+        "a catalog without a dump asks for none",
+        (
+            Edit(
+                "tierkeeper/engine/operations/sweep_vitals.py",
+                "    if dumped is None and now - begun <= DUMP_AGE:\n",
+                "    if dumped is None:\n",
+            ),
+        ),
+        (f"{_VITALS}test_the_last_dump",),
+    ),
+    Mutant(
+        "failures",
+        "what no tier can keep is to be made",
+        (
+            Edit(
+                "tierkeeper/engine/operations/health.py", "begun=begun if _keeps_dumps(engine) else None", "begun=begun"
+            ),
+        ),
+        (f"{_VITALS}test_where_no_tier_keeps_dumps",),
+    ),
 )

@@ -46,6 +46,8 @@ _LAST_DONE: Final = sa.text("""
         AND started_at <= statement_timestamp()
     ORDER BY started_at DESC LIMIT 1
 """)
+#: the first of the built-in policies, which `init` makes and which stays
+_BEGUN: Final = sa.text("SELECT active_from FROM policies ORDER BY id LIMIT 1")
 _LOOKED: Final = timedelta(days=7)  # rotations begin each minute
 #: above which the last dump is too old: Beat sends one a day
 DUMP_AGE: Final = timedelta(days=2)
@@ -71,4 +73,10 @@ def failing(connection: sa.Connection) -> Mapping[RunKind, FailingSweep]:
 def last_done(connection: sa.Connection, kind: RunKind) -> datetime | None:
     """Return when the last run of this kind that succeeded ended; None if none has."""
     at: datetime | None = connection.execute(_LAST_DONE, {"kind": kind.value}).scalar()
+    return at
+
+
+def begun(connection: sa.Connection) -> datetime | None:
+    """Return when the catalog was made, before which no sweep can have ended; None where `init` has not ended."""
+    at: datetime | None = connection.execute(_BEGUN).scalar()
     return at

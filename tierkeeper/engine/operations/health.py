@@ -65,6 +65,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         refused = switches.deletes_refused(connection)
         sweeps = refusals.of_sweeps(connection)
         failing, dumped = sweep_ends.failing(connection), sweep_ends.last_done(connection, RunKind.DUMP)
+        begun = sweep_ends.begun(connection) or look.now
         now = clocks(connection)
     vitals = [
         *_due(engine.settings, look, slots),
@@ -74,12 +75,16 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         *_canaries(engine.settings, look.now, canaries),
         *_waiting(look, refused),
         *_refusals(look, sweeps),
-        *sweep_vitals.sweeps(look.now, failing, dumped),
+        *sweep_vitals.sweeps(look.now, failing, dumped, begun=begun if _keeps_dumps(engine) else None),
         *_asked(engine, tiers=tiers),
     ]
     for vital in vitals:
         HEALTH.labels(vital=vital.name, unit=vital.unit).set(math.nan if vital.value is None else vital.value)
     return Health(tuple(vitals))
+
+
+def _keeps_dumps(engine: Engine) -> bool:
+    return any(not tier.is_database for tier in engine.tiers)
 
 
 def _due(settings: Settings, look: CatalogSigns, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:

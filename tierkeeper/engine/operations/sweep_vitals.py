@@ -13,23 +13,29 @@ from tierkeeper.values.health import Condition, Vital
 LASTING: Final = timedelta(hours=12)
 
 
-def sweeps(now: datetime, failing: Mapping[RunKind, FailingSweep], dumped: datetime | None) -> Iterator[Vital]:
+def sweeps(
+    now: datetime, failing: Mapping[RunKind, FailingSweep], dumped: datetime | None, *, begun: datetime | None
+) -> Iterator[Vital]:
     """Yield ``failed sweeps``, and ``dump``, whose value is the age of the last one that succeeded.
 
-    ``dumped``: when that ended, None if none has.
+    ``dumped``: when that ended, None if none has. ``begun``: when the catalog was made, None if no tier keeps dumps.
     """
     lasting = any(each.at - each.since > LASTING for each in failing.values())
     told = "; ".join(f"{kind.value}, {_ago(now, each.at)}: {each.reason}" for kind, each in failing.items())
     condition = Condition.BAD if lasting else Condition.ATTENTION if failing else Condition.OK
     yield Vital("failed sweeps", condition, len(failing), "", told)
-    detail = _dump(now, failing.get(RunKind.DUMP), dumped)
+    detail = _dump(now, failing.get(RunKind.DUMP), dumped, begun)
     age = None if dumped is None else max(now - dumped, timedelta(0)).total_seconds()
     yield Vital("dump", Condition.ATTENTION if detail else Condition.OK, age, "s", detail)
 
 
-def _dump(now: datetime, failed: FailingSweep | None, dumped: datetime | None) -> str:
+def _dump(now: datetime, failed: FailingSweep | None, dumped: datetime | None, begun: datetime | None) -> str:
+    if begun is None:
+        return "no tier can keep one, as each is a database: add one that is none, or back the catalog up yourself"
     if failed is not None:
         return f"the last one failed {_ago(now, failed.at)}: {failed.reason}"
+    if dumped is None and now - begun <= DUMP_AGE:
+        return ""  # the first night is still to come
     if dumped is None:
         return "none was made: `tierkeeper catalog dump` makes one now; Beat sends one a day"
     if now - dumped > DUMP_AGE:

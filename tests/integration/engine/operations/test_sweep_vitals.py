@@ -1,6 +1,7 @@
 """Sweeps that fail, for whatever reason, and the last dump, as `health` shows them."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from support.house import House
 
 from tierkeeper.base.states import RunKind
 from tierkeeper.engine import run_life
+from tierkeeper.engine.operations import health
 from tierkeeper.values.health import Condition, Vital
 
 
@@ -64,7 +66,10 @@ def test_a_success_of_the_future_hides_no_failure(house: House) -> None:
 
 
 def test_the_last_dump(house: House) -> None:
-    """Its age is a value; none, an old one and one that failed since ask for a look."""
+    """Its age is a value; none for two days, an old one and one that failed since ask for a look."""
+    found = vital(house, "dump")
+    assert (found.condition, found.value) == (Condition.OK, None)
+    house.sql("UPDATE policies SET active_from = active_from - interval '3 days'")
     found = vital(house, "dump")
     assert (found.condition, found.value) == (Condition.ATTENTION, None)
     assert "none was made" in found.detail
@@ -83,3 +88,13 @@ def test_the_last_dump(house: House) -> None:
     assert found.value > 86_000
     ago(house, timedelta(days=3))
     assert vital(house, "dump").detail.startswith("the last one was made 4d")
+
+
+def test_where_no_tier_keeps_dumps(house: House) -> None:
+    """Health names what is missing, and no command that cannot do it."""
+    engine = house.keeper.engine
+    records = [tier for tier in engine.tiers if tier.is_database]
+    assert records
+    found = health.health(replace(engine, tiers=records), tiers=False)["dump"]
+    assert found.condition is Condition.ATTENTION
+    assert "no tier can keep one" in found.detail
