@@ -115,9 +115,16 @@ DETACHING = (
     _mutant(
         "a reader by position misses what went",
         _EVENTS,
-        " or position.key < ends[position.cluster].key:\n",
-        " or not position.key:\n",
+        " or position.key < ends[position.cluster].key)\n",
+        " or not position.key)\n",
         f"{_TESTS}test_a_reader_by_position_is_told",
+    ),
+    _mutant(
+        "who begins to read by position gets one that is refused",
+        _EVENTS,
+        "        views += more\n    return views\n",
+        "        break\n    return views\n",
+        f"{_TESTS}test_who_begins_can_continue",
     ),
     _mutant(
         "a catalog that is not trusted lets months go",

@@ -59,10 +59,10 @@ ORDERING = (
         (
             Edit(
                 _EVENTS,
-                "        if position.cluster not in (*clusters, *segments.ends(connection)):\n",
-                "        if position.cluster not in (*clusters, *segments.ends(connection)):\n"
-                "            return after(connection, None, limit=limit)\n"
-                "        if position.cluster not in (*clusters, *segments.ends(connection)):\n",
+                "    if position is not None and position.cluster not in (*clusters, *segments.ends(connection)):\n",
+                "    if position is not None and position.cluster not in (*clusters, *segments.ends(connection)):\n"
+                "        return after(connection, None, limit=limit)\n"
+                "    if position is not None and position.cluster not in (*clusters, *segments.ends(connection)):\n",
             ),
         ),
         (f"{_TESTS}test_a_position_of_another_catalog_is_refused",),

@@ -1,6 +1,6 @@
 """The audit log: one line a state change, in its transaction."""
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -239,32 +239,42 @@ def after(connection: sa.Connection, position: Position | None, *, limit: int) -
 
     No event that is not returned yet can come to stand before the last one returned, however long its transaction
     takes. Raises InvalidPosition where no event of this catalog is of the position's cluster, and where events after it
-    were detached.
+    were detached. Who begins gets at once all that stands among those, beyond ``limit`` too, and can continue.
     """
-    begins = [Position(cluster, 0, _NO_SUBJECT, 0) for cluster in connection.execute(_CLUSTERS).scalars()]
+    clusters = list(connection.execute(_CLUSTERS).scalars())
+    if position is not None and position.cluster not in (*clusters, *segments.ends(connection)):
+        raise InvalidPosition(position=str(position), problem="no event of this catalog is of its cluster")
+    views = _next(connection, clusters, position, limit=limit)
+    ends = segments.ends(connection)  # asked last, as a month may go at any moment
     if position is not None:
-        clusters = [begin.cluster for begin in begins]
-        if position.cluster not in (*clusters, *segments.ends(connection)):
-            raise InvalidPosition(position=str(position), problem="no event of this catalog is of its cluster")
-        if position.cluster in clusters:
-            begins = [position, *begins[clusters.index(position.cluster) + 1 :]]
+        if _detached_after(ends, position):
+            problem = "events after it are in files, detached from the catalog (`tierkeeper events --oldest-first`)"
+            raise InvalidPosition(position=str(position), problem=problem)
+        return views
+    while views and _detached_after(ends, last := Position.read(str(views[-1].position))):
+        more = _next(connection, clusters, last, limit=limit)
+        if not more:
+            break
+        views += more
+    return views
+
+
+def _next(
+    connection: sa.Connection, clusters: Sequence[str], position: Position | None, *, limit: int
+) -> list[EventView]:
+    begins = [Position(cluster, 0, _NO_SUBJECT, 0) for cluster in clusters]
+    if position is not None and position.cluster in clusters:
+        begins = [position, *begins[clusters.index(position.cluster) + 1 :]]
     views: list[EventView] = []
     for begin in begins:
         given = {**asdict(begin), "xid": str(begin.xid), "limit": limit - len(views)}
         views += map(_view, connection.execute(_AFTER, given))
-    if position is not None:
-        _refuse_detached(connection, position)
     return views
 
 
-def _refuse_detached(connection: sa.Connection, position: Position) -> None:
-    """Raise InvalidPosition where events after it were detached; asked last, as a month may go at any moment."""
-    ends = segments.ends(connection)
-    if position.cluster not in ends:
-        return
-    if position.cluster != [*ends][-1] or position.key < ends[position.cluster].key:
-        problem = "events after it are in files, detached from the catalog (`tierkeeper events --oldest-first`)"
-        raise InvalidPosition(position=str(position), problem=problem)
+def _detached_after(ends: Mapping[str, Position], position: Position) -> bool:
+    """Return whether events after a position were detached."""
+    return position.cluster in ends and (position.cluster != [*ends][-1] or position.key < ends[position.cluster].key)
 
 
 def horizon(connection: sa.Connection) -> Horizon:

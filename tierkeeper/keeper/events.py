@@ -53,7 +53,9 @@ class Events:
     def after(self, position: str | None, *, limit: int | None = None) -> Iterator[EventView]:
         """Yield events in the order of their positions, from the one after ``position`` on; None: from the first.
 
-        None that comes later stands before the last one that is yielded. Raises InvalidPosition.
+        None that comes later stands before the last one that is yielded. From the first on there may be more than
+        ``limit``: all that stand among detached ones, so that the last one is a position to continue from. Raises
+        InvalidPosition.
         """
         reached = None if position is None else Position.read(position)
         left = limit
@@ -65,7 +67,7 @@ class Events:
             if len(page) < asked:
                 return
             reached = Position.read(str(page[-1].position))
-            left = None if left is None else left - asked
+            left = None if left is None else left - len(page)
 
     def cut(self, *, ref: Ref | None = None, since: datetime | None = None) -> EventsCut | None:
         """Return which of the events that are selected are in files by now, None if all are in the catalog."""

@@ -46,7 +46,7 @@ class CalendarMonth(click.ParamType[datetime]):
 @click.option(
     "--after",
     metavar="POSITION",
-    help=f"In the order of positions, those after this one; after {BEGINNING}: all. For who follows the log.",
+    help=f"In the order of positions, those after this one; after {BEGINNING}: all there are. For who follows the log.",
 )
 @click.option(
     "--export",
@@ -92,7 +92,7 @@ def events(
             session.output.say("no events")
     else:
         session.output.lines(lines.record(event) for event in views)
-    if after is None and (ref is not None or since is not None or not newest_first):
+    if after == BEGINNING or (after is None and (ref is not None or since is not None or not newest_first)):
         cut = session.keeper.events.cut(ref=ref, since=since)
         if cut is not None:
             session.output.say(eventlog.cut_words(cut))

@@ -32,6 +32,8 @@ def test_old_months_are_moved_into_files(tk: Tierkeeper, stored: Stored, tmp_pat
     words = f"events before {before} are in {target}/lifecycle_events-"
     listed = tk("events", name)
     assert ("no events" in listed.err, words in listed.err) == (True, True)
+    begun = tk("-o", "json", "events", "--after", "0")
+    assert (begun.code, words in begun.err) == (0, True)
     assert words in tk("--utc", "show", name).out
     assert words in tk("explain", name).out
     assert tk("-o", "json", "show", name).json["events_cut"]["before"] == f"{before}-01T00:00:00+00:00"

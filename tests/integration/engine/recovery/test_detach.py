@@ -43,6 +43,13 @@ from tierkeeper.values.health import Condition
 LATE = """
     INSERT INTO events (subject, revision, at, type, actor) VALUES (gen_random_uuid(), 1, :at, 'placed', 'tester')
 """
+#: the first two events in the order of positions are of this month
+EARLY = """
+    UPDATE events e
+    SET at = now()
+    FROM (SELECT subject, revision FROM events ORDER BY xid, subject, revision LIMIT 2) f
+    WHERE e.subject = f.subject AND e.revision = f.revision
+"""
 LOG = "SELECT count(*) AS number FROM events"
 
 
@@ -453,6 +460,22 @@ def test_a_reader_by_position_is_told(house: House, target: Path) -> None:
         assert [e.subject for e in rest[: len(found) - len(went)]] == [e.subject for e in found[len(went) :]]
         with pytest.raises(InvalidPosition, match="in files"):
             events.after(connection, earlier, limit=1000)
+
+
+def test_who_begins_can_continue(house: House, target: Path) -> None:
+    """Events of the next month stand among those that went: the first page has them all, whatever its limit."""
+    lived(house)
+    with house.keeper.engine.catalog.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))  # the log is append-only
+        connection.execute(sa.text(EARLY))
+    months.dumped(house)
+    months.detach(house, target)
+    number = log(house)
+    with house.keeper.engine.catalog.reading() as connection:
+        begun = events.after(connection, None, limit=1)
+        rest = events.after(connection, Position.read(str(begun[-1].position)), limit=1000)
+    assert len(begun) == 3
+    assert len(begun) + len(rest) == number
 
 
 def test_the_doctor_finds_no_gap(house: House, target: Path) -> None:
