@@ -135,11 +135,12 @@ class TierAdopted(CatalogPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetachedEvents(Side):
-    """A month of events, how many they were, and the file that has them: its place and its SHA-256."""
+    """A month of events, how many they were, and the file that has them: its place, on which host, and its SHA-256."""
 
     month: str
     events: int
     file: str
+    host: str
     sha256: bytes
 
 

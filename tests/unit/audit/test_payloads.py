@@ -251,10 +251,10 @@ CASES: list[tuple[Payload, dict[str, Any] | None, dict[str, Any] | None]] = [
     ),
     (
         catalog.MonthDetached(
-            after=catalog.DetachedEvents(month="2026-02", events=3, file="/x/y.jsonl.gz", sha256=b"\x01\xff")
+            after=catalog.DetachedEvents(month="2026-02", events=3, file="/x/y.jsonl.gz", host="a1", sha256=b"\x01\xff")
         ),
         None,
-        {"month": "2026-02", "events": 3, "file": "/x/y.jsonl.gz", "sha256": "01ff"},
+        {"month": "2026-02", "events": 3, "file": "/x/y.jsonl.gz", "host": "a1", "sha256": "01ff"},
     ),
     (
         catalog.PolicyApplied(after={"name": "p", "phases": [{"after": "0d"}]}),

@@ -19,6 +19,7 @@ A month that another process takes meanwhile is told, and its files are not comp
 """
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -186,7 +187,8 @@ def _detach(
         return _Held.BY_OTHERS
     now = catalog_now(connection)
     segments.write(connection, month, segment, by=caller.actor, at=now)
-    after = DetachedEvents(month=str(month), events=segment.events, file=segment.file, sha256=segment.sha256)
+    file, host = segment.file, socket.gethostname()
+    after = DetachedEvents(month=str(month), events=segment.events, file=file, host=host, sha256=segment.sha256)
     events.append_next(connection, epochs.CATALOG, MonthDetached(after=after), by=caller.actor, at=now)
     return None
 

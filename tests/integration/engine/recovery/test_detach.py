@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import socket
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -91,6 +92,7 @@ def test_a_month_goes_into_a_file_and_explain_answers_as_before(house: House, ta
     noted = list(house.keeper.events.select(type="month_detached", newest_first=False))
     assert log(house) == number - len(expected) + len(noted)
     assert [(e.after or {})["sha256"] for e in noted] == [month.sha256 for month in done]
+    assert {(e.after or {})["host"] for e in noted} == {socket.gethostname()}
     gone, here = (house.keeper.artifacts.explain(house.ref(name)) for name in ("gone", "here"))
     assert (gone.rule, gone.reason) == (before[0].rule, before[0].reason)
     assert "destroyed" in gone.reason
