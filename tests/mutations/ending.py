@@ -8,6 +8,8 @@ _REPEATED = f"{_TESTS}test_a_repeated_delivery_finds_its_result_while_it_may_com
 _ALL = f"{_TESTS}test_a_command_of_all_versions_ends_with_the_next_of_all"
 _HEARTBEATS = "tierkeeper/catalog/heartbeats.py"
 _ENDS = "tierkeeper/catalog/command_ends.py"
+_OPERATIONS = "tierkeeper/engine/operations/"
+_UPLOADS = f"{_TESTS}test_an_upload_stays_while_its_message_may_wait"
 
 
 def _mutant(broken: str, file: str, old: str, new: str, test: str) -> Mutant:
@@ -49,6 +51,55 @@ ENDING = (
         "    SELECT min(least(sent_at, at))\n",
         "    SELECT min(at)\n",
         f"{_REPEATED}[fall_behind]",
+    ),
+    _mutant(
+        "an upload ends by the clocks where the queues do not tell",
+        _OPERATIONS + "ends.py",
+        "return None if passed is None else min(passed, clocks(connection).earlier)",
+        "return min(passed or clocks(connection).earlier, clocks(connection).earlier)",
+        f"{_UPLOADS}[lose_a_queue]",
+    ),
+    _mutant(
+        "an upload ends by the clocks, not by the queues",
+        _OPERATIONS + "ends.py",
+        "None if passed is None else min(passed, clocks(connection).earlier)",
+        "None if passed is None else clocks(connection).earlier",
+        f"{_UPLOADS}[fall_behind]",
+    ),
+    _mutant(
+        "an upload ends by the catalog's clock",
+        _OPERATIONS + "ends.py",
+        "None if passed is None else min(passed, clocks(connection).earlier)",
+        "passed",
+        f"{_TESTS}test_a_clock_that_jumps_ends_no_upload[catalog]",
+    ),
+    _mutant(
+        "a dead worker's messages lose their uploads",
+        _OPERATIONS + "ends.py",
+        "quiet = order.unbroken(settings.broker), flowing + 2 *",
+        "quiet = order.unbroken(settings.broker), flowing + 0 *",
+        f"{_UPLOADS}[came_back_lately]",
+    ),
+    _mutant(
+        "a partial upload ends by the clocks",
+        _OPERATIONS + "maintain.py",
+        "if dead is not None and modified < dead]",
+        "if dead is None or modified < oldest]",
+        f"{_UPLOADS}[fall_behind]",
+    ),
+    _mutant(
+        "an unclaimed upload ends while a worker may hold its message",
+        "tierkeeper/catalog/staging.py",
+        "ELSE :before - CAST(:held AS interval) END",
+        "ELSE :before - 0 * CAST(:held AS interval) END",
+        f"{_TESTS}test_an_upload_that_no_message_claims_ends",
+    ),
+    _mutant(
+        "an upload whose content was there already is taken by nobody",
+        "tierkeeper/engine/ingest/commit.py",
+        "[item for item in fresh if item.position in batch.results]",
+        "[i for i in fresh if str(getattr(batch.results.get(i.position), 'outcome', 'unchanged')) != 'unchanged']",
+        f"{_TESTS}test_an_upload_that_was_taken_ends_after_its_time[unchanged]",
     ),
     _mutant(
         "a kept message loses its commands",

@@ -1,7 +1,7 @@
 """Staged uploads that were taken by a store, or that no store claimed in time."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,11 +22,11 @@ _ADOPT = sa.text("""
 _EXPIRED = sa.text("""
     SELECT name
     FROM staging s
-    WHERE expires_at <= statement_timestamp()
+    WHERE expires_at <= CASE state WHEN 'taken' THEN :before ELSE :before - CAST(:held AS interval) END
         -- a message that is parked or waits still needs what was staged for it
         AND NOT EXISTS (SELECT FROM deliveries d WHERE s.name = ANY(d.staged))
     ORDER BY expires_at LIMIT :limit
-""")
+""").bindparams(*typed(before="timestamptz"))
 _FORGET = sa.text("DELETE FROM staging WHERE name = ANY(:names)")
 
 
@@ -36,13 +36,16 @@ def take(connection: sa.Connection, name: UUID, *, ttl: timedelta) -> None:
 
 
 def register_unclaimed(connection: sa.Connection, names: Collection[UUID]) -> None:
-    """Record uploads that no store claimed within their time to live; they may be deleted now."""
+    """Record uploads that no store claimed within their time to live; from now on they expire."""
     connection.execute(_ADOPT, {"names": list(names)})
 
 
-def expired(connection: sa.Connection, *, limit: int) -> list[UUID]:
-    """Return expired uploads that no message needs."""
-    return list(connection.execute(_EXPIRED, {"limit": limit}).scalars())
+def expired(connection: sa.Connection, *, before: datetime, held: timedelta, limit: int) -> list[UUID]:
+    """Return uploads that no message needs: they expired ``before``, those that no store claimed ``held`` earlier.
+
+    The caller answers for both: no message comes any more that names them.
+    """
+    return list(connection.execute(_EXPIRED, {"before": before, "held": held, "limit": limit}).scalars())
 
 
 def forget(connection: sa.Connection, names: Collection[UUID]) -> None:

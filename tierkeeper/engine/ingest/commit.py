@@ -211,10 +211,15 @@ def commit(
         missing = worm.wanted(engine, place.policy, row.retain_until, present[place.blob], lockable=lockable, now=now)
         locks.extend(missing)
         _add(engine, batch, moment, row, present=present_tiers, locks=bool(missing), caller=caller)
-        if item.content.staged is not None:
-            staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
+    _take_staged(connection, engine, [item for item in fresh if item.position in batch.results])
     _write(connection, batch, moment, previous)
     return batch.results, locks
+
+
+def _take_staged(connection: sa.Connection, engine: Engine, answered: Sequence[Incoming]) -> None:
+    for item in answered:
+        if item.content.staged is not None:
+            staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
 
 
 @dataclass(frozen=True, slots=True)

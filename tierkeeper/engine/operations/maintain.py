@@ -1,7 +1,7 @@
 """Housekeeping of the catalog and of staging: future partitions, silent and old runs, old rows, unclaimed uploads."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import mode_looks, partitions, refusals, runs, staging, unreadable
-from tierkeeper.catalog.database import catalog_now
+from tierkeeper.catalog.database import catalog_now, clocks
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
@@ -104,10 +104,12 @@ def _plans(engine: Engine, caller: Caller) -> Work:
 
 
 def _staging(engine: Engine, caller: Caller) -> Work:
+    before = ends.needed_no_more(engine)
+    yield {"uploads kept: a queue's canaries do not come": int(before is None)}
     try:
-        adopted, partial_stays = _register_unclaimed(engine, caller=caller)
+        adopted, partial_stays = _register_unclaimed(engine, before=before, caller=caller)
         yield {"uploads adopted": adopted}
-        deleted, stays = _delete_expired(engine, caller=caller)
+        deleted, stays = _delete_expired(engine, before=before, caller=caller)
         yield {"uploads deleted": deleted}
         refused = stays or partial_stays
     except StoreError as error:
@@ -159,21 +161,24 @@ def make_partitions(connection: sa.Connection) -> list[str]:
     return partitions.make_ahead(connection, now=catalog_now(connection))
 
 
-def _register_unclaimed(engine: Engine, *, caller: Caller) -> tuple[int, Reason | None]:
+def _register_unclaimed(engine: Engine, *, before: datetime | None, caller: Caller) -> tuple[int, Reason | None]:
     """Give a row to uploads that no task claimed within ``staging.ttl``, so that they expire like others; count them.
 
     The second value says why a partial upload stays, None if none does.
 
-    A partial upload of that age, left by a producer that died, is deleted at once: no message can name it.
+    A partial upload that is so much older than ``before``, left by a producer that died, is deleted at once: no message
+    can name it. Where ``before`` is not known the time is not sure either, and it stays.
     """
     store = sources.staging_store(engine.settings)
     refused: Reason | None = None
     try:
         with engine.catalog.reading() as connection:
-            oldest = catalog_now(connection) - engine.settings.staging.ttl
-        old = [item.location for item in store.list() if item.modified is not None and item.modified < oldest]
+            oldest = clocks(connection).earlier - engine.settings.staging.ttl
+        dead = None if before is None else before - engine.settings.staging.ttl
+        old = {s.location: s.modified for s in store.list() if s.modified is not None and s.modified < oldest}
         unclaimed = [UUID(location) for location in old if _is_upload(location)]
-        partial = [ObjectKey(location) for location in old if location.endswith(_PARTIAL)]
+        left = [location for location, modified in old.items() if dead is not None and modified < dead]
+        partial = [ObjectKey(location) for location in left if location.endswith(_PARTIAL)]
         for start in range(0, len(partial), store.delete_batch):
             refused = deletes.first_refusal(store.delete(partial[start : start + store.delete_batch])) or refused
     finally:
@@ -183,17 +188,20 @@ def _register_unclaimed(engine: Engine, *, caller: Caller) -> tuple[int, Reason 
     return len(unclaimed), refused
 
 
-def _delete_expired(engine: Engine, *, caller: Caller) -> tuple[int, Reason | None]:
-    """Delete expired uploads, claimed or adopted, that no kept message still needs.
+def _delete_expired(engine: Engine, *, before: datetime | None, caller: Caller) -> tuple[int, Reason | None]:
+    """Delete uploads, claimed or adopted, that expired ``before`` and that no kept message still needs; None: none.
 
     Return how many, and why one stays, None if none does.
     """
     deleted = 0
+    if before is None:
+        return deleted, None
     store = sources.staging_store(engine.settings)
     try:
         while True:
             with engine.catalog.reading() as connection:
-                names = staging.expired(connection, limit=min(_BATCH, store.delete_batch))
+                held, limit = engine.settings.messages.max_age, min(_BATCH, store.delete_batch)
+                names = staging.expired(connection, before=before, held=held, limit=limit)
             if not names:
                 return deleted, None
             results = store.delete([ObjectKey(str(name)) for name in names])

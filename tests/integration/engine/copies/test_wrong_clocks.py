@@ -1,35 +1,21 @@
 """A clock that is wrong for a while, the catalog's or this machine's, ends no quarantine early, and none for ever."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from support.clocks import wrong
 from support.house import House
 from support.leading import damaged, vital
 from support.missing import copy_in, delete, missed, read_it
 from support.reconciling import CONTENT, QUARANTINE, late, reconcile, short, there
 
-from tierkeeper.base import callers, clock
+from tierkeeper.base import callers
 from tierkeeper.catalog import probes
 from tierkeeper.policy.decision import when
 from tierkeeper.values.health import Condition
 
 MONTH = timedelta(days=30)
 MINUTES = timedelta(minutes=10)
-
-
-@contextmanager
-def wrong(house: House, which: str, by: timedelta) -> Iterator[None]:
-    """For a while one clock is wrong by this: the machine's, or the catalog's, which is what all rows are seen by."""
-    with pytest.MonkeyPatch.context() as patch:
-        ahead = by if which == "machine" else -by
-        patch.setattr(clock, "now", lambda: datetime.now(UTC) + ahead)
-        if which == "catalog":
-            house.pass_time(by)
-        yield
-    if which == "catalog":
-        house.pass_time(-by)
 
 
 @pytest.fixture(params=["catalog", "machine"])

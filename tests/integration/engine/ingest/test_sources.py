@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from support.canaries import come_through
 from support.house import House, OpenHouse, staged
 from support.stored_objects import MIB
 
@@ -32,6 +32,7 @@ def test_staged_content_is_taken(house: House) -> None:
     house.keeper.sweeps.maintain(caller=callers.BEAT)
     assert (folder / upload.name).exists()
     house.days_pass(2)
+    come_through(house)
     assert house.keeper.sweeps.maintain(caller=callers.BEAT).counts["uploads deleted"] == 1
     assert not (folder / upload.name).exists()
 
@@ -236,12 +237,3 @@ def test_an_object_in_an_allowed_bucket(
     for url in ("s3://other/key", "s3://drop/missing", "s3://drop/folder/key?endpoint=http://x", "s3://drop/"):
         with pytest.raises(SourceRefused):
             house.store("b", content=SourceContent(url=url))
-
-
-def test_an_upload_that_nobody_claims_is_deleted(open_house: OpenHouse) -> None:
-    """A staged file whose message never came is adopted after its time to live, and deleted."""
-    house = open_house(staging={"ttl": timedelta(milliseconds=1)})
-    staged(house, b"forgotten")
-    house.keeper.sweeps.maintain(caller=callers.BEAT)
-    house.keeper.sweeps.maintain(caller=callers.BEAT)
-    assert list(Path(house.settings.staging.url.removeprefix("file://")).glob("*-*")) == []
