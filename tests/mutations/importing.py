@@ -7,6 +7,7 @@ RULES = "tierkeeper/policy/s3/rules.py"
 SCALARS = "tierkeeper/policy/s3/scalars.py"
 XML = "tierkeeper/policy/s3/xml_nodes.py"
 IN_FORCE = "tierkeeper/engine/policies/in_force.py"
+IMPORTS = "tierkeeper/engine/policies/imports.py"
 FILES = "tests/unit/policy/s3/test_files.py::"
 REFUSED = "tests/unit/policy/s3/test_lifecycle.py::"
 REPLACED = "tests/integration/engine/policies/test_imports.py::"
@@ -39,7 +40,7 @@ IMPORTING = (
     Mutant(
         "S3 files",
         "a policy that is no longer in the file stays in force",
-        (Edit(IN_FORCE, "return [row for row in former if row.name not in names]", "return []"),),
+        (Edit(IMPORTS, "return [row for row in former if row.name not in names]", "return []"),),
         (f"{REPLACED}test_an_import_replaces_the_one_before",),
     ),
     Mutant(
@@ -51,8 +52,30 @@ IMPORTING = (
     Mutant(
         "S3 files",
         "an import takes the policies of another tenant's",
-        (Edit(IN_FORCE, "        if row.tenant != of.tenant:\n", "        if False:\n"),),
+        (Edit(IMPORTS, "        if row.tenant != of.tenant:\n", "        if False:\n"),),
         (f"{REPLACED}test_an_import_takes_no_other_ones_policies",),
+    ),
+    Mutant(
+        "S3 files",
+        "what an earlier release imported ties with its rule",
+        (
+            Edit(
+                IMPORTS, "        and known[name].match in matches\n", "        and known[name].match not in matches\n"
+            ),
+        ),
+        (f"{REPLACED}test_an_import_of_an_earlier_release_is_taken_over",),
+    ),
+    Mutant(
+        "S3 files",
+        "an import takes over whatever is called alike",
+        (Edit(IMPORTS, "        and known[name].match in matches\n", ""),),
+        (f"{REPLACED}test_an_import_of_an_earlier_release_is_taken_over",),
+    ),
+    Mutant(
+        "S3 files",
+        "an import takes over what is called otherwise",
+        (Edit(IMPORTS, '        and (name == of.name or name.startswith(f"{of.name}-"))\n', ""),),
+        (f"{REPLACED}test_an_import_takes_over_what_matches_the_same_alone",),
     ),
     Mutant(
         "S3 files",

@@ -7,7 +7,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput, PolicyNotFound
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.policies import in_force, recompute
+from tierkeeper.engine.policies import imports, in_force, recompute
 from tierkeeper.policy import document, match
 from tierkeeper.policy.s3.lifecycle import import_lifecycle
 from tierkeeper.values.policies import PolicyChange, PolicyImport, PolicyView
@@ -62,18 +62,23 @@ class Policies:
             tenant=tenant,
             workflow=workflow,
         )
-        of = in_force.Import(name, source, tenant, remove_missing=remove_missing)
+        of = imports.Import(name, source, tenant, remove_missing=remove_missing)
         edit = in_force.apply(self.engine.catalog, imported.policies, caller=caller, dry_run=dry_run, of=of)
         missing = [f"{source}: no longer in the file: {c.name}" for c in edit.changes if c.change == "removed"]
+        replaced = [
+            f"policy {c.name} is of an earlier release's import: the file's rule for the same artifacts replaces it"
+            for c in edit.changes
+            if c.change == "replaced"
+        ]
         changes = self._followed(edit)
-        return PolicyImport(tuple(changes), (*imported.remarks, *missing, *self._named_alike(name, changes)))
+        return PolicyImport(tuple(changes), (*imported.remarks, *missing, *replaced, *self._named_alike(name, changes)))
 
     def _named_alike(self, name: str, changes: Sequence[PolicyChange]) -> list[str]:
         """Return a remark for each policy of no import with such a name: an earlier release may have imported it."""
         touched = {change.name for change in changes}
         return [
             f"policy {view.name} is not in the file, and stays in force: it is named as one of this import, but not"
-            f" known to be one. `tierkeeper policy remove {view.name}` ends it."
+            f" known to be one. `tierkeeper policy remove {view.name}` ends it; what it governs falls to another then."
             for view in self.known()
             if view.imported_as is None
             and not view.built_in

@@ -10,6 +10,7 @@ from typing import Any
 class PolicyChange:
     """The change by an apply: ``new``, ``changed``, ``unchanged`` or ``removed``, and the live artifacts it matches.
 
+    By an import also ``replaced``: a policy of another name has its place.
     ``at_least``: there are more, as only the first that could match were looked at.
     """
 

@@ -18,6 +18,7 @@ from tierkeeper.catalog import browse, events, policies, recomputing, runs
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.active_policies import read
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.policies import imports
 from tierkeeper.policy import builtin, document, match
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Match, Policy
@@ -34,22 +35,8 @@ class Edit:
     recompute: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """The file that policies are imported from, and the name of the import, which its policies keep.
-
-    As a bucket's configuration, an import replaces the one before of its name. The policies that the former one made
-    and this one does not are removed with ``remove_missing`` only: what they govern falls to another policy.
-    """
-
-    name: str
-    source: str
-    tenant: str | None
-    remove_missing: bool = False
-
-
 def apply(
-    catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False, of: Import | None = None
+    catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False, of: imports.Import | None = None
 ) -> Edit:
     """Put these policies in force: each that differs from its active version becomes the next version of its name.
 
@@ -73,17 +60,18 @@ def apply(
 
 
 def _apply_policies(
-    connection: sa.Connection, new: Sequence[Policy], *, caller: Caller, dry_run: bool, of: Import | None
+    connection: sa.Connection, new: Sequence[Policy], *, caller: Caller, dry_run: bool, of: imports.Import | None
 ) -> Edit:
     names = {policy.name for policy in new}
     policies.lock(connection)
     active = {row.name: row for row in policies.active(connection)}
-    missing = _missing(active, names, of) if of is not None else []
+    missing = imports.missing(active, names, of) if of is not None else []
     if missing and of is not None and not (dry_run or of.remove_missing):
         left = ", ".join(row.name for row in missing)
         raise PoliciesLeftOver(name=of.name, source=of.source, policies=left)
     known = {name: read(row) for name, row in active.items()}
-    gone = names.union(row.name for row in missing)
+    replaced = [active[name] for name in imports.renamed(active, known, new, of)] if of is not None else []
+    gone = names.union(row.name for row in (*missing, *replaced))
     rest = [policy for name, policy in known.items() if name not in gone]
     match.check_numbers(known.values(), [*rest, *new])
     match.check_ties([*rest, *new])
@@ -91,43 +79,17 @@ def _apply_policies(
     last = policies.last_versions(connection, names - active.keys())
     changes = [_change(connection, policy, active.get(policy.name), last=last.get(policy.name, 0)) for policy in new]
     removed = [_removal(connection, row) for row in missing]
+    removed += [replace(_removal(connection, row), change="replaced") for row in replaced]
     if dry_run:
         return Edit([*changes, *removed])
     edited = [(p, c) for p, c in zip(new, changes, strict=True) if c.change != "unchanged"]
     _write(connection, edited, {row.name: row.imported_as for row in active.values()}, caller=caller)
-    _end(connection, missing, caller=caller)
+    _end(connection, [*missing, *replaced], caller=caller)
     if of is not None:
         policies.mark_imported(connection, names, imported_as=of.name)
     before = [known[name].match for name in (*(p.name for p, _ in edited), *(c.name for c in removed)) if name in known]
     matches = [*before, *(policy.match for policy, _ in edited)]
     return _recomputed_later(connection, [*changes, *removed], matches, caller=caller)
-
-
-def _missing(active: Mapping[str, policies.PolicyRow], names: set[str], of: Import) -> list[policies.PolicyRow]:
-    """Return the policies of the import that are not among ``names``. InvalidInput where it would take another's."""
-    former = [row for row in active.values() if row.imported_as == of.name]
-    for row in former:
-        if row.tenant != of.tenant:
-            raise InvalidInput(
-                field="name",
-                value=of.name,
-                problem=f"the import of this name is for {_whose(row.tenant)}, this one for {_whose(of.tenant)}",
-                fix="Give each its own name, or remove the policies of the other one first.",
-            )
-    for name in sorted(names & active.keys()):
-        other = active[name].imported_as
-        if other not in {None, of.name}:
-            raise InvalidInput(
-                field="policy",
-                value=name,
-                problem=f"the import {other!r} made it",
-                fix="Give this import another name.",
-            )
-    return [row for row in former if row.name not in names]
-
-
-def _whose(tenant: str | None) -> str:
-    return "all tenants" if tenant is None else f"tenant {tenant}"
 
 
 def ensure_built_in(engine: Engine) -> Edit:

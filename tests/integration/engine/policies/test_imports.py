@@ -1,13 +1,15 @@
 """An S3 import replaces the one before of its name: what the file no longer has goes when that is said."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.callers import TESTER
 from support.house import TENANT, House
 
-from tierkeeper.base.errors import InvalidInput, PoliciesLeftOver
+from tierkeeper.base.errors import InvalidInput, PoliciesLeftOver, PolicyTie
+from tierkeeper.base.states import ArtifactState
 from tierkeeper.policy.match import Standing, Subject
 from tierkeeper.values.policies import PolicyImport
 
@@ -96,8 +98,45 @@ def test_what_is_edited_by_hand_stays_of_its_import(house: House) -> None:
     again = imported(house, "A", remove_missing=True)
     assert "policy life-hand is not in the file, and stays in force" in again.remarks[-1]
     assert in_force(house) == {"life-A", "life-hand"}
-    # an earlier release noted no import: the same file marks its policies
+    # a release of before noted no import: the same file marks its policies
     house.sql("UPDATE policies SET imported_as = NULL")
     assert [change.change for change in imported(house, "A").policies] == ["unchanged"]
     with pytest.raises(PoliciesLeftOver, match="life-A"):
         imported(house, "A", off="A")
+
+
+@pytest.mark.parametrize(
+    "former", [{"A": ""}, {"a*": "-1", "b*": "-2"}], ids=["a single rule", "behind a disabled one"]
+)
+def test_an_import_of_an_earlier_release_is_taken_over(house: House, former: dict[str, str]) -> None:
+    """A single rule's policy was called as the import, or by its number among enabled ones; the file again is safe."""
+    folders = {one: one.rstrip("*") for one in former}
+    for one, suffix in former.items():
+        house.policy(
+            f"name: life{suffix}\nmatch: {{tenant: {TENANT}, name: {folders[one]}/*}}\n"
+            "phases: [{after: 0d, in: [hot]}, {after: 400d, in: []}]\n"
+        )
+        house.store(f"{folders[one]}/x", age=timedelta(days=100))
+    house.policy(HAND)
+    file = ("off*", *former)
+    dry = imported(house, *file, off="off*", days=400, dry_run=True)
+    assert {one.name for one in house.keeper.policies.known() if one.imported_as} == set()
+    found = imported(house, *file, off="off*", days=400)
+    assert found.policies == dry.policies
+    assert sum("of an earlier release's import" in remark for remark in found.remarks) == 1
+    assert ("life" if len(former) == 1 else "life-1", "replaced") in [(c.name, c.change) for c in found.policies]
+    assert in_force(house) == ({"life-A"} if len(former) == 1 else {"life-2", "life-3"}) | {"life-hand"}
+    house.settle()
+    assert {house.show(f"{folder}/x").state for folder in folders.values()} == {ArtifactState.LIVE}
+    with pytest.raises(PoliciesLeftOver):
+        imported(house, "off*")
+
+
+def test_an_import_takes_over_what_matches_the_same_alone(house: House) -> None:
+    """A policy of no import, which is called alike and matches otherwise, stays, and so does one called otherwise."""
+    house.policy(HAND)
+    house.policy(f"name: other\nmatch: {{tenant: {TENANT}, name: A/*}}\nphases: [{{after: 0d, in: [hot]}}]\n")
+    with pytest.raises(PolicyTie):
+        imported(house, "A")
+    imported(house, "B")
+    assert in_force(house) == {"life-B", "life-hand", "other"}
