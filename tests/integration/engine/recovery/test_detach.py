@@ -316,8 +316,9 @@ def test_what_another_line_or_server_dumped_keeps_its_month(
     def earlier(engine: Engine) -> object:
         found = whole(engine)
         assert found is not None
-        other = {"line": {"line": uuid4()}, "server": {"end": replace(found.end, cluster="7-1")}}
-        return replace(found, **other[what])
+        if what == "line":
+            return replace(found, line=uuid4())
+        return replace(found, end=replace(found.end, cluster="7-1"))
 
     answers = iter([whole, earlier])
 

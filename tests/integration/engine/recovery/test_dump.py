@@ -249,7 +249,7 @@ def spoiling(house: House, what: str) -> Iterator[None]:
     stores = cast("dict[str, Store]", house.keeper.engine.stores)
     whole = stores["cold"]
     stores["cold"] = spoilt = Flipping.from_url(whole.config)
-    cast("Flipping", spoilt).spoils = what
+    spoilt.spoils = what
     yield
     stores["cold"] = whole
 
