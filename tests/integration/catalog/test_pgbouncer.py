@@ -109,14 +109,13 @@ def test_a_dump_is_of_after_its_lock(catalog: Database, pooler: str, server: Pos
     direct = sa.create_engine(
         sa.make_url(server.url(database)).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool
     )
-    with ThreadPoolExecutor(1) as thread, direct.connect() as other, other.begin() as going:
-        other.exec_driver_sql("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
-        other.exec_driver_sql(
-            "INSERT INTO switches (name, value, by, reason) VALUES ('meanwhile', 'true', 'tester', '')"
-        )
+    with ThreadPoolExecutor(1) as thread, direct.connect() as holder, direct.connect() as onlooker:
+        held = locking.Held(holder, onlooker)
+        held.take("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        held.take("INSERT INTO switches (name, value, by, reason) VALUES ('meanwhile', 'true', 'tester', '')")
         dump = thread.submit(seen)
-        locking.wait_for_a_lock(other, dump)
-        going.commit()
+        held.wait_for(dump)
+        held.release()
         assert dump.result() == 1
     with direct.begin() as other:
         other.exec_driver_sql("DELETE FROM switches WHERE name = 'meanwhile'")
