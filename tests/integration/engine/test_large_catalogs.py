@@ -270,7 +270,6 @@ UNSENT: Mapping[str, str] = {
     "dead_letters": _FEW,
     "dedup_scopes": _FEW,
     "deliveries": _FEW,
-    "dumps": _WHOLE,
     "events": _WHOLE,
     "future": _WHOLE,
     "history": _WHOLE,
