@@ -1,5 +1,7 @@
 """One set of workers a home, also while a killed one ends."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +47,7 @@ def test_what_a_killed_command_left_keeps_others_away(tmp_path: Path) -> None:
         lock_home(settings, by="us"),
     ):
         pass
-    subprocess.run(["kill", str(child)], check=True)
+    os.kill(child, signal.SIGTERM)
     for _ in range(100):
         try:
             with lock_home(settings, by="us"):
