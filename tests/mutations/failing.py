@@ -11,6 +11,30 @@ _VITALS = "tests/integration/engine/operations/test_sweep_vitals.py::"
 FAILING = (
     Mutant(
         "failures",
+        "a success with a part ends a sweep's failure",
+        (Edit(_ENDS, "            AND NOT arguments ? 'part'\n", ""),),
+        (f"{_VITALS}test_a_success_with_a_part_hides_no_failure",),
+    ),
+    Mutant(
+        "failures",
+        "a success for one tenant ends a sweep's failure",
+        (Edit(_ENDS, "            AND tenant IS NULL\n", ""),),
+        (f"{_VITALS}test_a_success_with_a_part_hides_no_failure",),
+    ),
+    Mutant(
+        "failures",
+        "another edit's recompute ends a failed one",
+        (Edit(_ENDS, "WHEN 'recompute' THEN CAST('-infinity' AS timestamptz)", "WHEN '' THEN now()"),),
+        (f"{_VITALS}test_each_recompute_is_one_edits",),
+    ),
+    Mutant(
+        "failures",
+        "a recompute that no worker continues is told nowhere",
+        (Edit(_ENDS, "seen_at < statement_timestamp() - :silent)", "seen_at < statement_timestamp() - 99 * :silent)"),),
+        (f"{_VITALS}test_each_recompute_is_one_edits",),
+    ),
+    Mutant(
+        "failures",
         "a failed move counts as a move",
         (Edit(_COMMIT, "artifact_change.event in {None, Moved}", "artifact_change.event is None"),),
         (f"{_TESTS}test_a_failed_move_counts_as_none",),

@@ -132,6 +132,15 @@ class ApplyArguments:
 
 
 @dataclass(frozen=True, slots=True)
+class PartArguments:
+    """That a run of a sweep's kind is about a part: what was named. Its success is none of the sweep's."""
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the stored JSON."""
+        return {"part": True}
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptArguments:
     """Why the catalog was not trusted before an operator accepted it."""
 

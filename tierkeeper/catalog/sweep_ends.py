@@ -25,19 +25,30 @@ _FAILING: Final = sa.text("""
         WHERE kind = k.kind
             AND state = 'done'
             AND started_at BETWEEN statement_timestamp() - :looked AND statement_timestamp()
+            -- a success with a part says nothing of the rest
+            AND tenant IS NULL
+            AND NOT arguments ? 'part'
         ORDER BY started_at DESC LIMIT 1
     ) AS good ON true
     CROSS JOIN LATERAL (
-        SELECT min(finished_at) AS since, max(finished_at) AS at,
-            (array_agg(arguments ->> 'reason' ORDER BY started_at DESC))[1] AS reason
+        SELECT min(CASE kind WHEN 'recompute' THEN started_at ELSE finished_at END) AS since,
+            max(coalesce(finished_at, statement_timestamp())) AS at,
+            (array_agg(coalesce(arguments ->> 'reason', :silence) ORDER BY started_at DESC))[1] AS reason
         FROM runs
         WHERE kind = k.kind
-            AND state IN ('failed', 'abandoned')
-            AND started_at BETWEEN coalesce(good.started_at, statement_timestamp() - :looked) AND statement_timestamp()
+            AND (
+                state IN ('failed', 'abandoned')
+                OR (kind = 'recompute' AND state = 'running' AND seen_at < statement_timestamp() - :silent)
+            )
+            -- each recompute is one edit's: no other's success ends it, and it fails since its beginning
+            AND started_at BETWEEN CASE k.kind
+                    WHEN 'recompute' THEN CAST('-infinity' AS timestamptz)
+                    ELSE coalesce(good.started_at, statement_timestamp() - :looked)
+                END AND statement_timestamp()
     ) AS f
     WHERE f.at > statement_timestamp() - :forgotten
     ORDER BY k.kind
-""").bindparams(*typed(kinds="text[]"))
+""").bindparams(*typed(kinds="text[]", silence="text"))
 _LAST_DONE: Final = sa.text("""
     SELECT finished_at
     FROM runs
@@ -49,6 +60,8 @@ _LAST_DONE: Final = sa.text("""
 #: the first of the built-in policies, which `init` makes and which stays
 _BEGUN: Final = sa.text("SELECT active_from FROM policies ORDER BY id LIMIT 1")
 _LOOKED: Final = timedelta(days=7)  # rotations begin each minute
+_SILENT: Final = timedelta(hours=1)  # Beat sends a recompute every five minutes
+_SILENCE: Final = "it waits, and for an hour no worker has continued it"
 #: above which the last dump is too old: Beat sends one a day
 DUMP_AGE: Final = timedelta(days=2)
 
@@ -65,7 +78,14 @@ class FailingSweep:
 def failing(connection: sa.Connection) -> Mapping[RunKind, FailingSweep]:
     """Return the sweeps whose last run failed, or was abandoned, lately."""
     rows = connection.execute(
-        _FAILING, {"kinds": [kind.value for kind in SWEEPS], "looked": _LOOKED, "forgotten": FORGOTTEN}
+        _FAILING,
+        {
+            "kinds": [kind.value for kind in SWEEPS],
+            "looked": _LOOKED,
+            "forgotten": FORGOTTEN,
+            "silent": _SILENT,
+            "silence": _SILENCE,
+        },
     )
     return {RunKind(row.kind): FailingSweep(row.since, row.at, row.reason or "") for row in rows}
 

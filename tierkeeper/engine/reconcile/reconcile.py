@@ -63,8 +63,9 @@ def reconcile(
     chosen = [tier.name for tier in engine.tiers if not tiers or tier.name in tiers]
     for tier in tiers:
         engine.store(tier)  # raises UnknownTier
+    part = runs.PartArguments() if len(chosen) < len(engine.tiers) else None
     with (
-        run_life.running(engine, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
+        run_life.running(engine, RunKind.RECONCILE, caller=caller, arguments=part, dry_run=dry_run) as work,
         ExitStack() as stack,
     ):
         sweep = _Reconcile(engine, work, caller, found=found, progress=progress)

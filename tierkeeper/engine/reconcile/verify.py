@@ -12,7 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
-from tierkeeper.catalog import browse, copy_counts, placements, refusals, verification
+from tierkeeper.catalog import browse, copy_counts, placements, refusals, runs, verification
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import run_life
@@ -50,7 +50,8 @@ def verify(
     half to those read longest ago. Before it, and at no cost to it, suspects whose quarantine is over are looked for
     again (R20).
     """
-    with run_life.running(engine, RunKind.VERIFY, caller=caller) as work:
+    part = runs.PartArguments() if share is None and filter_ is not None else None
+    with run_life.running(engine, RunKind.VERIFY, caller=caller, arguments=part) as work:
         for missed in suspects.ripe(engine) if share is not None else ():
             if over(deadline):
                 return work.result(more=True)

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 from support.callers import TESTER
-from support.house import House
+from support.house import TENANT, House
 
 from tierkeeper.base.states import RunKind
 from tierkeeper.engine import run_life
 from tierkeeper.engine.operations import health
+from tierkeeper.values.artifacts import Filter
 from tierkeeper.values.health import Condition, Vital
 
 
@@ -53,6 +54,42 @@ def test_a_sweep_that_fails(house: House) -> None:
     end(house, RunKind.VERIFY, RuntimeError("once more"))
     assert vital(house, "failed sweeps").value == 1
     end(house, RunKind.VERIFY)
+    assert vital(house, "failed sweeps").value == 0
+
+
+def test_a_success_with_a_part_hides_no_failure(house: House) -> None:
+    """One artifact verified, one tier reconciled, one tenant's rotation: what fails for the whole fails on."""
+    house.store("a", age=timedelta(days=400))
+    for kind in (RunKind.VERIFY, RunKind.RECONCILE, RunKind.ROTATE):
+        end(house, kind, RuntimeError("no such thing"))
+    house.keeper.sweeps.verify(filter=Filter(tenant=TENANT), caller=TESTER)
+    house.keeper.sweeps.reconcile(tiers=["hot"], caller=TESTER)
+    run = house.keeper.sweeps.rotate(tenant=TENANT, caller=TESTER)
+    assert run is not None
+    house.keeper.sweeps.converge_due(run)
+    done = house.sql("SELECT kind FROM runs WHERE state = 'done' AND kind <> 'recompute' ORDER BY kind")
+    assert [row.kind for row in done] == ["reconcile", "rotate", "verify"]
+    assert vital(house, "failed sweeps").value == 3
+    house.keeper.sweeps.verify(share=1.0, caller=TESTER)
+    house.keeper.sweeps.reconcile(caller=TESTER)
+    assert vital(house, "failed sweeps").value == 1
+
+
+def test_each_recompute_is_one_edits(house: House) -> None:
+    """One that fails every five minutes, or whose worker was killed, is told until it is done, whatever another did."""
+    end(house, RunKind.RECOMPUTE, RuntimeError("no such thing"))
+    ago(house, timedelta(days=8))
+    house.sql("UPDATE runs SET finished_at = now()")  # it was continued, and failed again
+    end(house, RunKind.RECOMPUTE)
+    found = vital(house, "failed sweeps")
+    assert (found.condition, found.value) == (Condition.BAD, 1)
+    house.sql("UPDATE runs SET state = 'running', finished_at = NULL, arguments = '{}' WHERE state = 'failed'")
+    assert vital(house, "failed sweeps").value == 0  # a worker has it
+    house.sql("UPDATE runs SET seen_at = now() - interval '61 minutes' WHERE state = 'running'")
+    found = vital(house, "failed sweeps")
+    assert (found.condition, found.value) == (Condition.BAD, 1)
+    assert "no worker has continued it" in found.detail
+    house.sql("UPDATE runs SET state = 'done', finished_at = now()")
     assert vital(house, "failed sweeps").value == 0
 
 
