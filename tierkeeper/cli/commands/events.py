@@ -108,7 +108,7 @@ def _export(session: Session, views: Iterable[EventView], target: str) -> None:
     count = 0
     with (
         targets.written(path, make_folder=True),
-        targets.opened(path, mode=0o640) as file,
+        targets.opened(path, mode=0o640, named=bool(target)) as file,
     ):  # the group of the folder may read it, as a log
         for count, event in enumerate(views, start=1):  # noqa: B007  it is read after the loop
             file.write(lines.line(event))

@@ -51,13 +51,14 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+def opened(path: Path, *, mode: int, named: bool) -> Iterator[BinaryIO]:
     """Yield a new file that takes the place of ``path``, with ``mode``, once it is whole; or the pipe or device there.
 
-    Raises OSError.
+    ``named`` by the user; else what stands there is followed and opened nowhere, but replaced: others may have left a
+    link or a pipe in a folder of the settings. Raises OSError.
     """
-    device = device_at(path)
-    with files.replacing(resolved(path), mode=mode) if device is None else device as file:
+    device = device_at(path) if named else None
+    with files.replacing(resolved(path) if named else path, mode=mode) if device is None else device as file:
         yield file
 
 

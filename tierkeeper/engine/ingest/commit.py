@@ -18,6 +18,7 @@ from tierkeeper.audit.artifacts import Arrival, VersionStored
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
+from tierkeeper.base.json_values import equal_json
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
@@ -245,7 +246,7 @@ def _same(item: Incoming, last: ArtifactRow) -> bool:
         not item.args.force
         and last.state is ArtifactState.LIVE
         and last.sha256 == item.content.sha256
-        and last.metadata == item.args.metadata
+        and equal_json(last.metadata, item.args.metadata)
         and last.tags == item.args.tags
         and last.content_type == item.args.content_type
     )

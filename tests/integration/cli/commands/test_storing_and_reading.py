@@ -205,6 +205,25 @@ def test_what_is_no_file_is_written_to_and_links_stay(tk: Tierkeeper, stored: St
     assert stat.S_ISSOCK((tmp_path / "socket").lstat().st_mode)
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_the_default_export_follows_nothing(
+    tk: Tierkeeper, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What another party left in LOG_DIR is replaced: a link's file stays as it is, and nobody reads from a pipe."""
+    stored("a.txt", "content")
+    log, other = tmp_path / "log", tmp_path / "other"
+    log.mkdir()
+    other.write_text("stays")
+    target = log / "lifecycle_events.jsonl"
+    if kind == "link":
+        target.symlink_to(other)
+    else:
+        os.mkfifo(target)
+    monkeypatch.setenv("LOG_DIR", str(log))
+    done = tk("events", "--export")
+    assert (done.code, stat.S_ISREG(target.lstat().st_mode), other.read_text()) == (0, True, "stays"), done.err
+
+
 def test_events_are_exported_to_stdout(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
     """- is standard output, which has nothing but them."""
     stored("a.txt", "content")

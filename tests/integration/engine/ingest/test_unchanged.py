@@ -222,3 +222,16 @@ def test_what_cannot_be_read_twice_or_at_once_takes_every_step(house: House, tmp
         assert outcomes(results) == [expected, expected, "InvalidInput"]
     assert house.read("pipe") == b"piped"
     assert house.read("large") == large
+
+
+@pytest.mark.parametrize("key", ["", "key"], ids=["asked", "committed"])
+def test_true_is_another_metadata_than_1(house: House, key: str) -> None:
+    """The question and the commit compare alike: what is stored over a number is a new version, not lost."""
+    results = [
+        house.keeper.artifacts.store(
+            house.args(metadata={"flag": flag}), caller=Caller("shop", key=key and f"{key}-{n}")
+        )
+        for n, flag in enumerate((1, True, True))
+    ]
+    assert [result.outcome for result in results] == ["stored", "deduplicated", "unchanged"]
+    assert house.show().metadata == {"flag": True}
