@@ -135,8 +135,8 @@ FAILING = (
         (
             Edit(
                 _ENDS,
-                "AND started_at BETWEEN statement_timestamp() - :looked AND statement_timestamp()\n        ORDER",
-                "AND started_at > statement_timestamp() - :looked\n        ORDER",
+                "AND started_at BETWEEN statement_timestamp() - :looked AND statement_timestamp()\n            --",
+                "AND started_at > statement_timestamp() - :looked\n            --",
             ),
         ),
         (f"{_VITALS}test_a_success_of_the_future_hides_no_failure",),

@@ -45,7 +45,7 @@ FOLDERS = (
     ),
     _folder(
         "a pipe is replaced by the events",
-        Edit(_TARGETS, "    device = device_at(path)\n", "    device = None\n"),
+        Edit(_TARGETS, "    device = device_at(path) if named else None\n", "    device = None\n"),
         f"{_READING}test_what_is_no_file_is_written_to_and_links_stay",
     ),
     _folder(
