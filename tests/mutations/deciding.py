@@ -156,8 +156,8 @@ _R12 = (
         (
             Edit(
                 COLLECT,
-                "    blobs.lock(connection, sorted({blob for _, blob in picked}))\n    reason = switches",
-                "    reason = switches",
+                "    blobs.lock(connection, sorted({blob for _, blob in picked}))\n    permission",
+                "    permission",
             ),
         ),
         (f"{LOCKS}test_a_hold_that_comes_while_collect_waits_is_honoured",),

@@ -1,6 +1,7 @@
 """The guards around months of events that leave the catalog, broken one at a time."""
 
 from mutations.mutant import Edit, Mutant
+from mutations.places import PERMISSION
 
 _TESTS = "tests/integration/engine/recovery/test_detach.py::"
 _DETACH = "tierkeeper/engine/recovery/detach.py"
@@ -45,7 +46,7 @@ DETACHING = (
     _mutant(
         "a month goes after an operator stopped the deletes",
         _DETACH,
-        "        return _Held.BY_OTHERS\n    _require_permitted(connection)\n",
+        "        return _Held.BY_OTHERS\n    permission.require(connection)\n",
         "        return _Held.BY_OTHERS\n",
         f"{_TESTS}test_what_stops_a_month_is_asked_at_its_commit_point",
     ),
@@ -79,9 +80,9 @@ DETACHING = (
     ),
     _mutant(
         "months go while deletes are off",
-        _DETACH,
-        "    if not off.enabled:\n",
-        "    if off is None:\n",
+        PERMISSION,
+        "    if off is not None:\n",
+        "    if False:\n",
         f"{_TESTS}test_nothing_goes_while_deletes_are_off",
     ),
     _mutant(
@@ -128,9 +129,9 @@ DETACHING = (
     ),
     _mutant(
         "a catalog that is not trusted lets months go",
-        _DETACH,
-        "    if distrusted is not None:\n",
-        "    if distrusted == off:\n",
+        PERMISSION,
+        "return None if distrusted is None else CatalogRestored(reason=distrusted)",
+        "return None",
         f"{_TESTS}test_nothing_goes_from_a_catalog_that_is_not_trusted",
     ),
     _mutant(

@@ -1,7 +1,7 @@
 """The guards around the rules: checksums, locations, holds, retention, switches, attempts."""
 
 from mutations.mutant import Edit, Mutant
-from mutations.places import COLLECT, DAMAGE, DECIDE, JOB, KEEPER, MOMENT, PLANS, RIPENESS, STORY, WORKERS
+from mutations.places import DAMAGE, DECIDE, JOB, KEEPER, MOMENT, PERMISSION, PLANS, RIPENESS, STORY, WORKERS
 
 _GRAMMAR = "tierkeeper/base/quantities.py"
 
@@ -193,7 +193,7 @@ _PROTECTION = (
     Mutant(
         "deletes_enabled",
         "collect deletes although deletes are switched off",
-        (Edit(COLLECT, "    if reason is not None:\n", "    if False:\n"),),
+        (Edit(PERMISSION, "    if off is not None:\n", "    if False:\n"),),
         (f"{KEEPER}test_protection.py::test_deletes_can_be_switched_off",),
     ),
     Mutant(

@@ -1,7 +1,7 @@
 """What an operator relies on, broken one at a time: the brake, reconcile's quarantine and order, a restored catalog."""
 
 from mutations.mutant import Edit, Mutant
-from mutations.places import COLLECT
+from mutations.places import COLLECT, PERMISSION
 
 DELETION = "tierkeeper/engine/reconcile/orphans.py"
 LOOK = "tierkeeper/engine/reconcile/comparison.py"
@@ -69,13 +69,7 @@ _RECONCILE = (
     Mutant(
         "deletes_enabled",
         "reconcile deletes although deletes are switched off",
-        (
-            Edit(
-                DELETION,
-                "    if refused is not None:\n        raise DeletesDisabled",
-                "    if False:\n        raise DeletesDisabled",
-            ),
-        ),
+        (Edit(DELETION, "    permission.require(connection)\n", ""),),
         (f"{ORPHANS}test_deletes_that_are_switched_off",),
     ),
     Mutant(
@@ -145,8 +139,8 @@ _ORPHANS = (
     _orphan(
         "deletes that are off by the time an orphan is locked do not matter",
         DELETION,
-        "    locked = quarantine.lock(connection, tier, picked)\n    refused = switches.deletes_refused(connection)\n",
-        "    refused = switches.deletes_refused(connection)\n    locked = quarantine.lock(connection, tier, picked)\n",
+        "    locked = quarantine.lock(connection, tier, picked)\n    permission.require(connection)\n",
+        "    permission.require(connection)\n    locked = quarantine.lock(connection, tier, picked)\n",
         f"{ORPHANS}test_what_is_decided_while_a_delete_waits_counts",
     ),
     _orphan(
@@ -190,14 +184,16 @@ _RESTORED = (
     Mutant(
         "epoch",
         "collect deletes by a restored catalog",
-        (Edit(COLLECT, "    epoch.require_trusted(connection)\n", ""),),
+        (Edit(COLLECT, "    permission.require(connection)\n", ""),),
         (f"{ENGINE}trust/test_epoch.py::test_a_catalog_behind_its_twin_is_recognised",),
     ),
     Mutant(
         "epoch",
         "reconcile deletes by a restored catalog",
         (
-            Edit(DELETION, "    epoch.require_trusted(connection)\n", ""),
+            Edit(
+                PERMISSION, "return None if distrusted is None else CatalogRestored(reason=distrusted)", "return None"
+            ),
             Edit(
                 "tierkeeper/engine/reconcile/reconcile.py",
                 "        if restored is not None:\n",

@@ -27,11 +27,11 @@ from tierkeeper.audit.artifacts import Destroyed, Receipt
 from tierkeeper.audit.placements import CopyCollected, DoomedCopy
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import DeletesDisabled, TierkeeperError
+from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
-from tierkeeper.catalog import artifacts, blobs, events, placements, refusals, switches, unseen
+from tierkeeper.catalog import artifacts, blobs, events, placements, refusals, unseen
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import run_life
@@ -41,7 +41,7 @@ from tierkeeper.engine.collect.judgement import Marked, SeenCopies
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.run_life import Job
-from tierkeeper.engine.trust import epoch
+from tierkeeper.engine.trust import permission
 from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.errors import TierNotOurs
@@ -178,10 +178,7 @@ def _mark_candidates(
     seen: SeenCopies,
 ) -> tuple[list[Marked], list[Verdict]]:
     blobs.lock(connection, sorted({blob for _, blob in picked}))
-    reason = switches.deletes_refused(connection)
-    if reason is not None:
-        raise DeletesDisabled(reason=reason)
-    epoch.require_trusted(connection)
+    permission.require(connection)
     judged = judgement.judge_batch(connection, engine, picked, away=away, seen=seen)
     if not dry_run:
         chosen = [m.placement.id for m in judged.marked]

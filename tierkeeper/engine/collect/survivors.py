@@ -26,7 +26,6 @@ from functools import partial
 from uuid import UUID
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.catalog import epochs, switches
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.collect import judgement
@@ -36,6 +35,7 @@ from tierkeeper.engine.copies import check, damage, presence, unvouched
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.copies.read_budget import Reads
+from tierkeeper.engine.trust import permission
 from tierkeeper.stores.base import ObjectKey, Store
 
 #: keys of a run's counts: the calls made. Besides, reported copies are counted by what they became
@@ -64,7 +64,7 @@ def check_all(
     """
     found = SeenSurvivors()
     with engine.catalog.reading() as connection:
-        if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
+        if permission.refused(connection) is not None:
             return found  # nothing will be deleted: the decision refuses it
         staying = list(judgement.judge_batch(connection, engine, picked, away=away, seen=None).to_see.values())
     random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time

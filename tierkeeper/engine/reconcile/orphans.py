@@ -24,15 +24,14 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.placements import OrphanBytes, OrphanDeleted
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import DeletesDisabled
 from tierkeeper.base.ids import new_id
-from tierkeeper.catalog import events, inventory, quarantine, refusals, switches
+from tierkeeper.catalog import events, inventory, quarantine, refusals
 from tierkeeper.catalog.database import Database, catalog_now, clocks
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.reconcile.comparison import Comparison
-from tierkeeper.engine.trust import epoch
+from tierkeeper.engine.trust import permission
 from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.values.progress import ProgressCallback
@@ -104,10 +103,7 @@ def step_2_mark(catalog: Database, comparison: Comparison, picked: Sequence[Orph
 def _mark_orphans(connection: sa.Connection, comparison: Comparison, picked: Sequence[Orphan]) -> list[Orphan]:
     tier = comparison.tier
     locked = quarantine.lock(connection, tier, picked)
-    refused = switches.deletes_refused(connection)
-    if refused is not None:
-        raise DeletesDisabled(reason=refused)
-    epoch.require_trusted(connection)
+    permission.require(connection)
     now = clocks(connection)
     copies = inventory.at(connection, tier, {orphan.location for orphan in locked})
     placed = [orphan for orphan in locked if not without_placement(orphan, copies.get(orphan.location))]

@@ -35,16 +35,16 @@ import sqlalchemy as sa
 from tierkeeper.audit.catalog import DetachedEvents, MonthDetached
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, EventsHeld, InvalidInput, MonthChanged
+from tierkeeper.base.errors import EventsHeld, InvalidInput, MonthChanged
 from tierkeeper.base.states import Outcome
-from tierkeeper.catalog import epochs, events, history, partitions, segments, switches
+from tierkeeper.catalog import epochs, events, history, partitions, segments
 from tierkeeper.catalog.database import catalog_now, clocks, take_time
 from tierkeeper.catalog.events import Horizon
 from tierkeeper.catalog.partitions import Month
 from tierkeeper.catalog.segments import SegmentFile
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import dump_files, segment_files
-from tierkeeper.engine.trust import own_objects
+from tierkeeper.engine.trust import own_objects, permission
 from tierkeeper.settings import roots
 from tierkeeper.values.detaching import DetachedMonth
 from tierkeeper.values.events import EventView
@@ -173,7 +173,7 @@ def _detach(
         return None  # an earlier try of this transaction, whose reply was lost
     if not partitions.keep_out(connection, month):
         return _Held.BY_OTHERS
-    _require_permitted(connection)
+    permission.require(connection)
     number = partitions.count(connection, month)
     if number != segment.events:
         raise MonthChanged(month=month, problem=f"{segment.events} events were exported, and it has {number}")
@@ -193,16 +193,6 @@ def _detach(
     return None
 
 
-def _require_permitted(connection: sa.Connection) -> None:
-    """Raise DeletesDisabled, and CatalogRestored where the catalog may be an older copy of itself."""
-    off = switches.deletes(connection)
-    if not off.enabled:
-        raise DeletesDisabled(reason=off.reason)
-    distrusted = epochs.distrusted(connection)
-    if distrusted is not None:
-        raise CatalogRestored(reason=distrusted)
-
-
 def _checked(engine: Engine, folder: Path) -> Path:
     """Return the folder as an absolute path; InvalidInput unless it is one, apart from tierkeeper's own."""
     real = Path(os.path.realpath(folder))
@@ -218,7 +208,7 @@ def _checked(engine: Engine, folder: Path) -> Path:
 
 def _months(engine: Engine, before: datetime) -> list[Month]:
     with engine.catalog.reading() as connection:
-        _require_permitted(connection)
+        permission.require(connection)
         first_open = Month.of(clocks(connection).earlier - QUIET)
         if before > first_open.since:
             problem = f"events may still be written in {first_open}"

@@ -26,7 +26,6 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import RestoreRecognised
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.catalog import epochs, refusals
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.epochs import Epoch
@@ -42,13 +41,6 @@ FOLDER = f"{own_objects.PREFIX}epoch/"
 _TWIN = re.compile(re.escape(FOLDER) + r"(\d+)-([0-9a-f-]{36})")
 _FIRST = 2  # the epoch of a catalog that was raised once since it was made
 _KEPT = 10  # twins kept; only the highest counts, and a catalog without any of the last ones is not trusted
-
-
-def require_trusted(connection: sa.Connection) -> None:
-    """Raise CatalogRestored where the catalog may be an older copy of itself; called at every decision to delete."""
-    reason = epochs.distrusted(connection)
-    if reason is not None:
-        raise CatalogRestored(reason=reason)
 
 
 def check(engine: Engine, *, caller: Caller) -> str | None:
