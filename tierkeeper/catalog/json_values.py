@@ -1,4 +1,7 @@
-"""JSON of the catalog, read so that one value that Python cannot hold does not make a whole result unreadable."""
+"""JSON of the catalog: read so that one value that Python cannot hold does not make a whole result unreadable.
+
+Compared as PostgreSQL compares ``jsonb``.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -23,6 +26,15 @@ def read_json(text: str | bytes) -> Any:  # noqa: ANN401  any JSON
     except (ValueError, RecursionError):
         return UnreadableJson()
     return UnreadableJson() if _deep(value) else value
+
+
+def equal_json(one: object, other: object) -> bool:
+    """Return True if both are the same JSON: ``1`` is ``1.0``, and no ``true``, which Python takes for the number."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(equal_json(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(equal_json, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def shallow(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,9 +18,9 @@ from tierkeeper.audit.artifacts import Arrival, VersionStored
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.json_values import equal_json
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
+from tierkeeper.catalog.json_values import equal_json
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import fates, worm

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tierkeeper.base.json_values import equal_json
+from tierkeeper.catalog.json_values import equal_json
 
 
 @pytest.mark.parametrize(
