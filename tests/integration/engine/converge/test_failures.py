@@ -15,14 +15,20 @@ from tierkeeper.values.health import Condition
 WORDS = "Tier warm denies access: key AKIA is over ; ask. Check its credentials and its permissions."
 
 
-@pytest.fixture
-def denied(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> House:
-    """An artifact that is due in a tier which denies everything, in words that no terminal should get; tried once."""
+def due_in_a_denying_tier(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch, *, reason: str) -> House:
+    """An artifact is due in a tier that denies everything, in these words, until the patches are undone."""
     house = open_house(tiers={"warm": {"options": {"layout": "cas"}}})
     house.store(age=timedelta(days=8))
     replace(house, "warm", Refusing)
-    monkeypatch.setattr(Refusing, "refused", StoreDenied(tier="warm", reason="key AKIA is over\x1b;\nask"))
+    monkeypatch.setattr(Refusing, "refused", StoreDenied(tier="warm", reason=reason))
     monkeypatch.setattr(Refusing, "realm", "elsewhere")
+    return house
+
+
+@pytest.fixture
+def denied(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> House:
+    """An artifact that is due in a tier which denies everything, in words that no terminal should get; tried once."""
+    house = due_in_a_denying_tier(open_house, monkeypatch, reason="key AKIA is over\x1b;\nask")
     house.turn()
     return house
 
@@ -48,11 +54,7 @@ def test_a_failed_move_is_told_as_one(denied: House) -> None:
 
 def test_a_failed_move_counts_as_none(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its run counts it as tried again, and tables and exported lines of its event say that the move is under way."""
-    house = open_house(tiers={"warm": {"options": {"layout": "cas"}}})
-    house.store(age=timedelta(days=8))
-    replace(house, "warm", Refusing)
-    monkeypatch.setattr(Refusing, "refused", StoreDenied(tier="warm", reason="it is full"))
-    monkeypatch.setattr(Refusing, "realm", "elsewhere")
+    house = due_in_a_denying_tier(open_house, monkeypatch, reason="it is full")
     assert house.turn() == {"retried": 1}
     monkeypatch.undo()
     house.sql("UPDATE schedule SET due_at = now()")

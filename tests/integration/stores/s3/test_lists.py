@@ -4,15 +4,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import cast
-from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
-from support import paging
 from support.paging import Paging
-from support.s3_answers import KEYS
-from support.stored_objects import MakeStore
 
 from tierkeeper.stores.base import DeleteState, ObjectKey
 from tierkeeper.stores.errors import StoreTransient, StoreUnusable
@@ -29,19 +24,6 @@ _FORMS = {
     "uploads": ("ListMultipartUploadsResult", "NextKeyMarker"),
 }
 _WITH_VERSIONS = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-
-
-@pytest.fixture
-def front(moto_endpoint: str) -> Iterator[Paging]:
-    """What stands before moto."""
-    with paging.before(moto_endpoint) as found:
-        yield found
-
-
-@pytest.fixture
-def store(front: Paging, make_store: MakeStore) -> S3Store:
-    """A tier on it, whose client has asked nothing of its bucket yet."""
-    return cast("S3Store", make_store(f"s3://lists-{uuid4().hex[:20]}?endpoint={front.endpoint}&{KEYS}&attempts=1"))
 
 
 def _deleted(store: S3Store) -> None:

@@ -1,12 +1,10 @@
 """A success whose body is none of S3's: what is absent from it is not known, and nothing was deleted by it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import cast
-from uuid import uuid4
 
 import pytest
-from support import paging
 from support.paging import EMPTY, HTML, Paging
 from support.s3_answers import KEYS
 from support.stored_objects import MakeStore, put, read
@@ -17,19 +15,6 @@ from tierkeeper.stores.errors import Garbled, MarkNotRead, MarkUnreadable, Objec
 from tierkeeper.stores.layout import MARK
 from tierkeeper.stores.s3 import delete, lock, probe
 from tierkeeper.stores.s3.store import S3Store
-
-
-@pytest.fixture
-def front(moto_endpoint: str) -> Iterator[Paging]:
-    """What stands before moto."""
-    with paging.before(moto_endpoint) as found:
-        yield found
-
-
-@pytest.fixture
-def store(front: Paging, make_store: MakeStore) -> S3Store:
-    """A tier on it, whose client has asked nothing of its bucket yet."""
-    return cast("S3Store", make_store(f"s3://pages-{uuid4().hex[:20]}?endpoint={front.endpoint}&{KEYS}&attempts=1"))
 
 
 def _retained(store: S3Store) -> object:
