@@ -81,7 +81,11 @@ def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, delet
     first, alike = _apart(wanted)
     targets.make_folder(target)
 
+    of_all: list[TierkeeperError] = []  # what ended the command: a thread that is ahead begins nothing after it
+
     def read_one(each: FileToRead, *, replace: bool = force) -> FetchResult | ItemError:
+        if of_all:
+            raise of_all[0]
         try:
             if _stays(each, force=replace):
                 return FetchResult(each.ref, str(each.path), each.size, each.sha256, EQUAL)
@@ -89,6 +93,7 @@ def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, delet
                 artifacts.write(each.ref, each.path, deleted=deleted)
         except TierkeeperError as error:
             if _is_of_all(error, target):
+                of_all.append(error)
                 raise
             return ItemError(ref=each.ref, error=error.as_dict())
         return FetchResult(each.ref, str(each.path), each.size, each.sha256, READ)
