@@ -8,7 +8,7 @@ _BULK = "tierkeeper/cli/support/bulk.py"
 _MESSAGES = "tierkeeper/cli/support/messages.py"
 _FETCHING = "tierkeeper/cli/support/fetching.py"
 _SOURCES = "tierkeeper/engine/ingest/sources.py"
-_INGEST = "tierkeeper/engine/ingest/ingest.py"
+_WRITING = "tierkeeper/engine/ingest/writing.py"
 _PASSES = "tests/integration/engine/ingest/test_passes.py::"
 _STAGING = "client/src/tierkeeper_client/staging.py"
 _STREAMS = "tierkeeper/cli/support/streams.py"
@@ -183,7 +183,7 @@ FOLDERS = (
     ),
     _folder(
         "a source that changes is a tier's fault",
-        Edit(_INGEST, "item.content.changed(renewal.progressed) or error", "error"),
+        Edit(_WRITING, "item.content.changed(progressed) or error", "error"),
         f"{_PASSES}test_a_file_that_changes_between_the_passes_is_refused[folder]",
         "tests/integration/engine/ingest/test_sources.py::test_content_that_is_replaced_between_the_passes",
     ),

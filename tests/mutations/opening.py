@@ -217,7 +217,7 @@ OPENING = (
     ),
     _mode(
         "the umask takes from a copy's mode",
-        Edit("tierkeeper/stores/filesystem/store.py", "    give_mode(file.fileno(), mode)", "    pass"),
+        Edit("tierkeeper/stores/filesystem/writing.py", "        give_mode(file, mode)", "        pass"),
         f"{_FOLDERS}test_modes_whatever_the_umask",
     ),
     _mode(
@@ -262,6 +262,11 @@ OPENING = (
             '    after = ""\n',
         ),
         f"{_FOLDERS}test_a_look_at_modes_continues_where_the_last_one_ended",
+    ),
+    _mode(
+        "a folder's files are all asked for their status before the first is looked at",
+        Edit(_MODES, "part = names[start : start + _PART]", "part = names"),
+        f"{_FOLDERS}test_a_large_folder_is_looked_at_in_parts",
     ),
     _mode(
         "an upload is for whom the umask says",

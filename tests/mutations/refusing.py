@@ -237,8 +237,8 @@ REFUSING = (
         (
             Edit(
                 _GATE,
-                "            if noting.raised is None or",
-                "            if True or noting.raised is None or",
+                "        return error if raised is None or",
+                "        return error if True or raised is None or",
             ),
         ),
         (f"{_BROKEN}test_a_source_that_fails_is_no_fault_of_the_tier",),

@@ -31,6 +31,7 @@ from mutations.starting import STARTING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
+from mutations.together import TOGETHER
 from mutations.unchanged import UNCHANGED
 from mutations.unending import UNENDING
 from mutations.vouching import VOUCHING
@@ -68,6 +69,7 @@ MUTANTS = (
     *SURVIVING,
     *SUSPECTING,
     *TENANTS,
+    *TOGETHER,
     *UNCHANGED,
     *UNENDING,
     *VOUCHING,

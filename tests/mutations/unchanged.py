@@ -16,7 +16,7 @@ def _unchanged(what: str, edit: Edit, test: str) -> Mutant:
 UNCHANGED = (
     _unchanged(
         "what was purged is there unchanged",
-        Edit(_SQL, "    WHERE a.state = 'live'\n        AND a.sha256", "    WHERE a.sha256"),
+        Edit(_SQL, "    WHERE a.state = 'live'\n        AND b.scope", "    WHERE b.scope"),
         "test_what_was_purged_is_stored_again",
     ),
     _unchanged("other content is unchanged", Edit(_SQL, "a.sha256 = w.sha256", "true"), _DIFFERS),
@@ -39,7 +39,7 @@ UNCHANGED = (
     _unchanged(
         "a copy under a purged name counts", Edit(_SQL, "IS DISTINCT FROM 'purged'", "IS DISTINCT FROM ''"), _DOUBT
     ),
-    _unchanged("content of another scope is unchanged", Edit(_SQL, " AND b.scope = t.scope", ""), _DOUBT),
+    _unchanged("content of another scope is unchanged", Edit(_SQL, " AND b.scope = t.scope\n", "\n"), _DOUBT),
     _unchanged(
         "a delivery with a key leaves no answer",
         Edit(_ENGINE, "    if caller.key or not contents:", "    if not contents:"),
@@ -85,5 +85,15 @@ UNCHANGED = (
         "a pipe is read twice",
         Edit(_ENGINE, "    if not file.seekable():", "    if False:"),
         "test_what_cannot_be_read_twice_or_at_once_takes_every_step",
+    ),
+    Mutant(
+        "unchanged",
+        "a catalog without statistics goes through all rows for each item",
+        (
+            Edit(_SQL, "AND name = w.name\n            OFFSET 0\n", "AND name = w.name\n"),
+            Edit(_SQL, "version = n.latest_version\n            OFFSET 0\n", "version = n.latest_version\n"),
+            Edit(_SQL, "WHERE id = a.blob_id OFFSET 0)", "WHERE id = a.blob_id)"),
+        ),
+        (f"{_TESTS}test_a_catalog_that_nobody_analysed_costs_no_more",),
     ),
 )

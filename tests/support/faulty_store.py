@@ -124,6 +124,10 @@ class FaultyStore(Around):
     def realm(self) -> str:
         return f"{self.inner.realm} {self.config.tier}" if self._apart else self.inner.realm
 
+    @property
+    def puts_together(self) -> int:
+        return 2  # each of them in its own weather
+
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         body = content.read()
         fault = self._weather.fault("put", WRITING)

@@ -31,11 +31,24 @@ _FIND = sa.text(f"""
             sha256 bytea, content_type text, metadata jsonb, tags jsonb
         )
         JOIN tenants t ON t.id = w.tenant
-        JOIN names n ON n.tenant = w.tenant AND n.workflow = w.workflow AND n.name = w.name
-        JOIN artifacts a ON a.name_id = n.id AND a.version = n.latest_version
-        JOIN blobs b ON b.id = a.blob_id AND b.scope = t.scope
-        CROSS JOIN LATERAL (SELECT {_COUNTING} AS tiers OFFSET 0) AS c  -- once for each row
+        -- each row by its unique index (OFFSET 0 keeps these apart): a plan for a catalog that nobody analysed yet may
+        -- go through all of a tenant's rows for each item
+        CROSS JOIN LATERAL (
+            SELECT id, latest_version
+            FROM names
+            WHERE tenant = w.tenant AND workflow = w.workflow AND name = w.name
+            OFFSET 0
+        ) AS n
+        CROSS JOIN LATERAL (
+            SELECT *
+            FROM artifacts
+            WHERE name_id = n.id AND version = n.latest_version
+            OFFSET 0
+        ) AS a
+        CROSS JOIN LATERAL (SELECT scope FROM blobs WHERE id = a.blob_id OFFSET 0) AS b
+        CROSS JOIN LATERAL (SELECT {_COUNTING} AS tiers OFFSET 0) AS c
     WHERE a.state = 'live'
+        AND b.scope = t.scope
         AND a.sha256 = w.sha256
         AND a.content_type = w.content_type
         AND a.metadata = w.metadata

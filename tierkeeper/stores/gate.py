@@ -8,8 +8,9 @@ exceptions. What the content raises that a store reads is its owner's exception,
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, BinaryIO, Final
 
@@ -28,6 +29,7 @@ PROPERTIES: Final = (
     "storage_class",
     "must_thaw",
     "is_database",
+    "puts_together",
 )
 METHODS: Final = (
     "prepare",
@@ -66,7 +68,8 @@ def build(cls: type) -> None:
     for name in PROPERTIES:
         if isinstance(own := cls.__dict__.get(name), property) and own.fget is not None:
             setattr(cls, name, property(_called(own.fget), doc=own.__doc__))
-    for name, around in (*((name, _called) for name in METHODS), ("put", _put), ("list", _listed), ("open", _opened)):
+    others = (("put", _put), ("put_many", _put_many), ("list", _listed), ("open", _opened))
+    for name, around in (*((name, _called) for name in METHODS), *others):
         if callable(own := cls.__dict__.get(name)):
             setattr(cls, name, around(own))
 
@@ -106,11 +109,33 @@ def _put(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return called(store, location, noting, info)
         except Exception as error:
-            if noting.raised is None or noting.raised is error or noting.raised not in _chain(error):
+            if (raised := noting.behind(error)) is error:
                 raise
-            raise noting.raised  # noqa: B904  it came first
+            raise raised  # noqa: B904  it came first
 
     return gated
+
+
+def _put_many(method: Callable[..., Any]) -> Callable[..., Any]:
+    called = _called(method)
+
+    @functools.wraps(method)
+    def gated(store: Any, puts: Sequence[Any]) -> list[Any]:  # noqa: ANN401  as above
+        noting = [_Noting(put.content) for put in puts]
+        noted = [replace(put, content=content) for put, content in zip(puts, noting, strict=True)]
+        results = zip(called(store, noted), noting, strict=True)
+        return [_result(store, result, content) for result, content in results]
+
+    return gated
+
+
+def _result(store: Any, result: object, content: "_Noting") -> object:  # noqa: ANN401  as above
+    if not isinstance(result, Exception):
+        return result
+    raised = content.behind(result)
+    return (
+        raised if raised is content.raised or isinstance(raised, TierkeeperError) else fault(store.config.tier, raised)
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -155,6 +180,11 @@ class _Noting:
         except Exception as error:
             self.raised = error
             raise
+
+    def behind(self, error: Exception) -> Exception:
+        """Return what reading the content raised where an error came from that, else the error."""
+        raised = self.raised
+        return error if raised is None or raised not in _chain(error) else raised
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a stream has
         return getattr(self._content, name)

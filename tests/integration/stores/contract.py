@@ -17,7 +17,7 @@ from support.stored_objects import MIB, info_of, put, read
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
-from tierkeeper.stores.base import DeleteState, ObjectKey, Store
+from tierkeeper.stores.base import DeleteState, ObjectKey, Put, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent
 
 NAMES = ["plain.md", "äöü/ßtraße 日本語.md", "a b/c+d&e=f%20g#h;i'j", "x" * 255, "deep/" * 40 + "end", "ünï" * 50]
@@ -167,6 +167,33 @@ class StoreContract:
             store.put(store.location(info), Breaking(bytes(5000)), info)
         assert found.value is raised
         assert list(store.list()) == []
+
+    def test_many_are_put_as_one_is(self, store: Store) -> None:
+        """Each has the outcome that it has by itself, and the bad ones stop no other and leave nothing."""
+        raised = OSError(5, "the source's disk has a bad day")
+
+        class Breaking(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                del size
+                raise raised
+
+        contents = [b"a", b"", os.urandom(3 * MIB), b"other bytes", b"fewer", bytes(2000), b"after them"]
+        infos = [info_of(each, name=f"dir/{n}") for n, each in enumerate(contents)]
+        given: list[BinaryIO] = [io.BytesIO(each) for each in contents]
+        given[3], given[4], given[5] = io.BytesIO(b"other_bytes"), io.BytesIO(b"few"), Breaking()
+        puts = [Put(store.location(info), each, info) for info, each in zip(infos, given, strict=True)]
+        results = store.put_many(puts)
+        good = (0, 1, 2, 6)
+        for n in good:
+            stored = results[n]
+            assert isinstance(stored, Stored), stored
+            assert (stored.location, stored.size, stored.sha256) == (puts[n].location, infos[n].size, infos[n].sha256)
+            assert read(store, ObjectKey(stored.location, stored.version)) == contents[n]
+            assert store.describe(ObjectKey(stored.location, stored.version)) == infos[n]
+        assert [type(results[n]) for n in (3, 4)] == [ContentMismatch] * 2
+        assert results[5] is raised
+        assert {each.location for each in store.list()} == {puts[n].location for n in good}
+        assert store.put_many([]) == []
 
     def test_what_is_not_there(self, store: Store) -> None:
         """Looking at, opening and copying what is not there is ObjectNotFound, naming the tier and the location."""

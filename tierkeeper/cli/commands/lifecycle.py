@@ -15,7 +15,7 @@ from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.plans import PlanItemView
 from tierkeeper.values.runs import SweepResult
-from tierkeeper_client import contract
+from tierkeeper_client import contract, texts
 
 
 @click.group(cls=TierGroup)
@@ -109,7 +109,7 @@ def _live(session: Session, tenant: str | None) -> None:
             errors += result.errors
             failures.extend(result.failures)
     collected, off = _collect(session)
-    refused = busy or off or unread
+    refused = [error for error in (busy, off, unread) if error is not None]
     counts.update(collected.counts)
     errors += collected.errors
     failures.extend(collected.failures)
@@ -123,8 +123,10 @@ def _live(session: Session, tenant: str | None) -> None:
         if collected.bytes:
             session.output.print(f"{output.size(collected.bytes)} of doomed copies are freed")
         _say_waiting(session)
-    if refused is not None:
-        raise refused
+    for error in refused[1:]:
+        session.output.warn(texts.first_line(str(error)))
+    if refused:
+        raise refused[0]
     if errors:
         click.get_current_context().exit(messages.SOME_FAILED)
 

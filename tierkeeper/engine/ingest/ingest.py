@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -33,29 +33,20 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import artifacts, blobs, dedup_scopes, placements
 from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import fates, streams, worm
-from tierkeeper.engine.copies.transfer import Intent, Renewal, uploaded
-from tierkeeper.engine.ingest import commit, sources, unchanged
+from tierkeeper.engine.copies import fates, worm
+from tierkeeper.engine.copies.transfer import Intent, Renewal
+from tierkeeper.engine.ingest import commit, sources, unchanged, writing
 from tierkeeper.engine.ingest.commit import Incoming
+from tierkeeper.engine.ingest.writing import WrittenItem
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.settings.settings import Settings
-from tierkeeper.stores.errors import ContentMismatch
-from tierkeeper.stores.gate import fault
 from tierkeeper.values.artifacts import ContentOpening, ItemError, ItemResult, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
 
 #: rounds of an item whose copy vanishes between two steps; each further round needs another purge in between
 _ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenItem:
-    """The result of step 3 for one item: its verified uploads, and its error if it has one."""
-
-    uploads: tuple[placements.VouchedUpload, ...]
-    error: TierkeeperError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +120,11 @@ def store_many(
             except TierkeeperError as error:
                 return error
 
-        for (position, _args), result in zip(unread, engine.in_parallel(read, unread), strict=True):
+        # a thread for what is in memory costs more than it does
+        others = [item for item in unread if item[0] not in known.held]
+        in_threads = dict(zip((i[0] for i in others), engine.in_parallel(read, others), strict=True))
+        for position, args in unread:
+            result = in_threads[position] if position in in_threads else read((position, args))
             if isinstance(result, TierkeeperError):
                 outcomes[position] = result
             else:
@@ -275,25 +270,6 @@ def step_3_write(engine: Engine, prepared: commit.Prepared, *, caller: Caller) -
 
     renewal = Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
 
-    def write(item: Incoming) -> WrittenItem:
-        uploads = []
-        tier = ""
-        try:
-            for intent in prepared.intents[item.position]:
-                tier = intent.tier
-                item.content.file.seek(item.content.start)
-                content = cast("BinaryIO", streams.Noted(item.content.file, renewal.progressed))
-                stored = engine.store(intent.tier).put(intent.location, content, intent.info)
-                uploads.append(uploaded(engine, intent, stored, progressed=renewal.progressed))
-                renewal.progressed()
-        except ContentMismatch as error:
-            return WrittenItem(tuple(uploads), item.content.changed(renewal.progressed) or error)
-        except TierkeeperError as error:
-            return WrittenItem(tuple(uploads), error)
-        except Exception as error:  # noqa: BLE001  one bad item never stops its batch
-            return WrittenItem(tuple(uploads), fault(tier, error))
-        return WrittenItem(tuple(uploads))
-
     tiers = prepared.first
     used = {i.tier for intents in prepared.intents.values() for i in intents}
     relied = frozenset[str]().union(*tiers.values())
@@ -306,7 +282,7 @@ def step_3_write(engine: Engine, prepared: commit.Prepared, *, caller: Caller) -
     held = (held | (elsewhere - unread.keys())) - away.keys()
     away |= engine.marks.refused((s for s in map(engine.store, sorted(held)) if s.bound), bound=True)
     going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
-    written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))
+    written = writing.write(engine, prepared, going, renewal)
     away |= engine.refused(used - away.keys())
     for position, needed in tiers.items():
         if refused := needed & away.keys():

@@ -34,10 +34,14 @@ _Item = tuple[int, StoreArgs]
 
 @dataclass(frozen=True, slots=True)
 class AnsweredItems:
-    """The results of the items that are unchanged, by position; ``contents`` opens what was read of the others."""
+    """The results of the items that are unchanged, by position; ``contents`` opens what was read of the others.
+
+    ``held``: the items whose whole content is in memory.
+    """
 
     results: dict[int, StoreResult]
     contents: Mapping[int, ContentOpening]
+    held: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def known(
     results = {
         each.position: _result(named[each.position], each, confirmed) for each in found if each.wanted <= confirmed
     }
-    return AnsweredItems(results, opened)
+    return AnsweredItems(results, opened, frozenset(p for p, each in read.items() if each.sha256 is not None))
 
 
 def _read(stack: ExitStack, contents: Mapping[int, ContentOpening], items: Sequence[_Item]) -> list[tuple[int, _Read]]:

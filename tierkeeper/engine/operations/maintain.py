@@ -42,7 +42,10 @@ DEAD: Final = timedelta(days=30)
 
 
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
-    """Run every housekeeping job once; idempotent. The error of one stops no other: the first is raised in the end."""
+    """Run every housekeeping job once; idempotent. The error of one stops no other: the first is raised in the end.
+
+    How many failed is among the run's counts, the reasons of the others are in the log.
+    """
     failed: list[Exception] = []
     with run_life.running(engine, RunKind.MAINTAIN, caller=caller) as work:
         for job in JOBS:
@@ -52,6 +55,7 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
             except Exception as error:  # noqa: BLE001  of the driver too, such as a statement that took too long
                 _log.warning("a job of maintain failed", job=job.__name__, error=texts.first_line(str(error)))
                 failed.append(error)
+                work.add({"jobs failed": 1})
         if failed:
             raise failed[0]
     return work.result()

@@ -19,6 +19,7 @@ from tierkeeper_client import files
 
 _FILE: Final = 0o640
 _OWN: Final = 0o600
+_PART: Final = 1000  # files of a folder
 
 
 def of(location: str) -> int:
@@ -78,34 +79,47 @@ def _files(
 ) -> Iterator[tuple[list[str], str, os.stat_result]]:
     """Yield the files behind the location ``after`` in the order of their names; note folders that cannot be read.
 
+    Files are asked for their status a part of a folder at a time: a folder of any size moves on within the time.
     A folder of another user's has no file to be changed here.
     """
     try:
-        entries = _entries(tree, folders)
+        names = [entry for entry in _names(tree, folders) if not _is_passed(entry, after)]
+        for start in range(0, len(names), _PART):
+            part = names[start : start + _PART]
+            statuses = _statuses(tree, folders, [name for name, is_folder in part if not is_folder])
+            for name, is_folder in part:
+                if (status := statuses.get(name)) is not None:
+                    yield folders, name, status
+                elif is_folder and (folders or name != STAGING):
+                    yield from _files(tree, [*folders, name], after[1:] if after and name == after[0] else [], unread)
     except (FileNotFoundError, PermissionError):
         return
     except OSError:
         if not folders:
             raise
         unread.append("/".join(folders))
-        return
-    for name, status in entries:
-        if after and (name < after[0] or (name == after[0] and status is not None)):
-            continue
-        if status is not None:
-            yield folders, name, status
-        elif folders or name != STAGING:
-            yield from _files(tree, [*folders, name], after[1:] if after and name == after[0] else [], unread)
 
 
-def _entries(tree: Tree, folders: list[str]) -> list[tuple[str, os.stat_result | None]]:
-    """Return the entries of a folder by name, files with their status."""
-    found: list[tuple[str, os.stat_result | None]] = []
+def _is_passed(entry: tuple[str, bool], after: Sequence[str]) -> bool:
+    name, is_folder = entry
+    return bool(after) and (name < after[0] or (name == after[0] and not is_folder))
+
+
+def _names(tree: Tree, folders: list[str]) -> list[tuple[str, bool]]:
+    """Return the names in a folder in their order, each with whether it is a folder; nothing but files beside them."""
     with tree.folder(folders) as fd, os.scandir(fd) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                found.append((files.name_text(entry.name), None))
-            elif entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError):
-                    found.append((files.name_text(entry.name), entry.stat(follow_symlinks=False)))
-    return sorted(found, key=lambda entry: entry[0])
+        return sorted(
+            (files.name_text(entry.name), entry.is_dir(follow_symlinks=False))
+            for entry in entries
+            if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
+        )
+
+
+def _statuses(tree: Tree, folders: list[str], names: Sequence[str]) -> dict[str, os.stat_result]:
+    """Return the status of each that is still there."""
+    found: dict[str, os.stat_result] = {}
+    with tree.folder(folders) as fd:
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                found[name] = os.stat(files.system_name(name), dir_fd=fd, follow_symlinks=False)
+    return found

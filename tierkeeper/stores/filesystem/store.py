@@ -3,13 +3,7 @@
 ``file:///srv/tiers/hot?layout=readable`` (options: ``layout=readable|cas``, ``fsync=yes|no``; ``fsync=no`` is for tests
 and benchmarks: a power cut may then lose acknowledged copies).
 
-How a copy is made, and what a crash after each step leaves:
-
-1. the bytes are written to ``.tmp/``, hashed and fsynced: an unfinished file, removed when the location is deleted
-2. the sidecar likewise
-3. the sidecar is moved to its path: a sidecar without its file, which no listing returns; removed with the location
-4. **the file is moved to its path**: the copy exists
-5. the folder is fsynced: the copy is durable
+:mod:`tierkeeper.stores.filesystem.writing` says how a copy is made, and what a crash leaves.
 """
 
 import contextlib
@@ -33,22 +27,22 @@ from tierkeeper.stores.base import (
     ModesLook,
     ObjectInfo,
     ObjectKey,
+    Put,
     Store,
     StoreConfig,
     Stored,
 )
-from tierkeeper.stores.content import pieces_of, require_announced
+from tierkeeper.stores.content import pieces_of
 from tierkeeper.stores.errors import ContentMismatch, StoreError, StorePermanent, StoreUnusable
-from tierkeeper.stores.filesystem import modes, tier_mark
-from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, give_mode, translated
+from tierkeeper.stores.filesystem import modes, tier_mark, writing
+from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, translated
+from tierkeeper.stores.filesystem.writing import SIDECAR, WrittenFile
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tier_mark import TierMark
-from tierkeeper.values.plain import plain
 from tierkeeper_client import files, urls
-from tierkeeper_client.digest import CHUNK, Digest
+from tierkeeper_client.digest import CHUNK
 
-SIDECAR = ".metadata.json"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TOGETHER = 50  # copies: one sync of the file system waits for what strangers wrote, too
 _PROBE = b"tierkeeper\n" * 400  # more than a block: an empty file fits on a full disk
 
 
@@ -121,15 +115,15 @@ class FilesystemStore(Store):
         name = f"probe.{uuid.uuid4().hex}"
         with self._translated(str(self._tree.root)), self._tree.folder([layout.STAGING]) as staging:
             try:
-                with os.fdopen(os.open(name, _NEW, 0o600, dir_fd=staging), "wb", buffering=0) as file:
-                    _write_all(file.fileno(), _PROBE)
-                    self._tree.sync(file.fileno())
+                with writing.new_file(name, staging, 0o600) as written:
+                    writing.write_all(written, _PROBE)
+                    self._tree.sync(written)
                 with files.reading(name, folder=staging) as file:
                     if file.read() != _PROBE:
                         reason = "what was written for a probe is not what is read"
                         raise ContentMismatch(tier=self.config.tier, location=name, reason=reason)
             finally:
-                _remove(name, staging)
+                writing.remove([name], staging)
 
     def mark(self) -> TierMark | None:
         """Return the mark beneath the root."""
@@ -154,6 +148,18 @@ class FilesystemStore(Store):
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         """Write a copy; the steps are those of the module."""
         return self._write(location, pieces_of(content, info.size), info)
+
+    @property
+    def puts_together(self) -> int:
+        """Many, where the file system can be told to make all of them durable at once."""
+        with self._translated(str(self._tree.root)):
+            return _TOGETHER if writing.is_cheaper_together(self._tree) else 0
+
+    def put_many(self, puts: Sequence[Put]) -> list[Stored | Exception]:
+        """Write copies together; the steps are those of the module :mod:`.writing`."""
+        with self._translated(str(self._tree.root)):
+            results = writing.write_many(self._tree, puts)
+        return [self._result(put.location, result) for put, result in zip(puts, results, strict=True)]
 
     def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
         """Copy the bytes from another folder, never by a link: damage to one file must not damage both."""
@@ -220,31 +226,17 @@ class FilesystemStore(Store):
             self._admitted = mark
 
     def _write(self, location: str, pieces: Iterator[bytes], info: ObjectInfo) -> Stored:
-        folders, name = self._tree.split(location)
-        unfinished = f"{name}.{uuid.uuid4().hex}"
-        sidecar, mode = unfinished + SIDECAR, modes.of(location)
-        with self._translated(location), self._tree.folder([layout.STAGING]) as staging:
-            try:
-                digest = Digest()
-                with _new(unfinished, staging, mode) as file:
-                    for piece in pieces:
-                        digest.add(piece)
-                        _write_all(file.fileno(), piece)
-                    sha256 = digest.sha256
-                    require_announced(info, size=digest.size, sha256=sha256, tier=self.config.tier, location=location)
-                    self._tree.sync(file.fileno())
-                    status = os.fstat(file.fileno())
-                if status.st_size != info.size:
-                    reason = f"{status.st_size} bytes were written of {info.size}"
-                    raise ContentMismatch(tier=self.config.tier, location=location, reason=reason)
-                with _new(sidecar, staging, mode) as file:
-                    _write_all(file.fileno(), json.dumps(plain(info), ensure_ascii=False, indent=1).encode())
-                    self._tree.sync(file.fileno())
-                self._tree.place({sidecar: name + SIDECAR, unfinished: name}, folders)
-            finally:
-                _remove(unfinished, staging)
-                _remove(sidecar, staging)
-        return replace(_stored(location, status, sha256), vouched=Vouched.WRITTEN)
+        with self._translated(location):
+            return _written(location, writing.write(self._tree, location, pieces, info))
+
+    def _result(self, location: str, result: WrittenFile | Exception) -> Stored | Exception:
+        if isinstance(result, WrittenFile):
+            return _written(location, result)
+        if isinstance(result, OSError):
+            error = translated(result, tier=self.config.tier, location=location)
+            error.__cause__ = result
+            return error
+        return result
 
     def _pieces(self, file: BinaryIO, location: str, offset: int, length: int | None) -> Iterator[bytes]:
         with self._translated(location):
@@ -281,12 +273,11 @@ class FilesystemStore(Store):
             with self._translated(key.location):
                 if name in unfinished:
                     with self._tree.folder([layout.STAGING]) as staging:
-                        for leftover in unfinished[name]:
-                            _remove(leftover, staging)
+                        writing.remove(unfinished[name], staging)
                 removed = False
                 with contextlib.suppress(FileNotFoundError), self._tree.folder(folders) as fd:
-                    removed = _remove(name, fd)
-                    _remove(name + SIDECAR, fd)
+                    removed = writing.remove([name], fd)
+                    writing.remove([name + SIDECAR], fd)
                 if not removed:
                     self._tree.require_absent(key.location)
                 self._tree.prune(folders)
@@ -319,6 +310,10 @@ def _stored(location: str, status: os.stat_result, sha256: bytes | None) -> Stor
     return Stored(location, status.st_size, sha256=sha256, modified=modified)
 
 
+def _written(location: str, written: WrittenFile) -> Stored:
+    return replace(_stored(location, written.status, written.sha256), vouched=Vouched.WRITTEN)
+
+
 def _described(recorded: Mapping[str, Any]) -> ObjectInfo:
     return ObjectInfo(
         tenant=str(recorded["tenant"]),
@@ -332,24 +327,3 @@ def _described(recorded: Mapping[str, Any]) -> ObjectInfo:
         content_type=str(recorded["content_type"]),
         metadata=dict(recorded["metadata"]),
     )
-
-
-def _new(name: str, folder: int, mode: int) -> BinaryIO:
-    file = os.fdopen(os.open(files.system_name(name), _NEW, mode, dir_fd=folder), "wb", buffering=0)
-    give_mode(file.fileno(), mode)
-    return file
-
-
-def _write_all(fd: int, piece: bytes) -> None:
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _remove(name: str, folder: int) -> bool:
-    """Remove the file ``name``; return False if there is none."""
-    try:
-        os.unlink(files.system_name(name), dir_fd=folder)
-    except FileNotFoundError:
-        return False
-    return True

@@ -5,7 +5,8 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tierkeeper.stores import advice
@@ -56,7 +57,7 @@ class Tree:
     def __init__(self, root: Path, *, tier: str, durable: bool, admit: Callable[[int], None]) -> None:
         self.root = root
         self.tier = tier
-        self._durable = durable
+        self.durable = durable
         self._admit = admit
 
     def split(self, location: str) -> tuple[list[str], str]:
@@ -115,13 +116,25 @@ class Tree:
     def folder(self, folders: list[str]) -> Iterator[int]:
         """Open an existing folder below the root; raises OSError untranslated."""
         with self.opened() as root:
-            fd = os.dup(root)
+            fd = self._beneath(root, folders, _inner)
             try:
-                for name in folders:
-                    fd = _step(fd, name)
                 yield fd
             finally:
                 os.close(fd)
+
+    def _beneath(self, root: int, folders: Sequence[str], step: Callable[[int, str], int]) -> int:
+        """Open a folder below an opened one, each by a ``step`` from the one before; raises OSError."""
+        fd = root
+        try:
+            for name in folders:
+                outer, fd = fd, step(fd, name)
+                if outer != root:
+                    os.close(outer)
+        except BaseException:
+            if fd != root:
+                os.close(fd)
+            raise
+        return os.dup(root) if fd == root else fd
 
     def place(self, moves: dict[str, str], folders: list[str]) -> None:
         """Move finished files from the folder for unfinished ones to ``folders``, in the order given.
@@ -129,41 +142,75 @@ class Tree:
         A concurrent delete may remove the folder as empty between its creation and the move: it is then created again.
         """
         for attempt in range(_RACES):
-            with contextlib.suppress(FileNotFoundError), self.folder([STAGING]) as staging:
-                # a missing unfinished file means that this placement was collected, not that the folder was removed
+            with contextlib.suppress(FileNotFoundError), self.opened() as root, _opened_inner(root, STAGING) as staging:
+                self._require_all(moves, staging, folders)
+                fd = self._beneath(root, folders, self._made)
                 try:
-                    for unfinished in moves:
-                        os.stat(files.system_name(unfinished), dir_fd=staging, follow_symlinks=False)
-                except FileNotFoundError as error:
-                    reason = f"the unfinished copy of {'/'.join(folders)} was collected while it was written"
-                    raise StoreTransient(tier=self.tier, reason=reason) from error
-                self._move(moves, staging, folders)
+                    self._move(moves, staging, fd)
+                    self.sync(fd)
+                finally:
+                    os.close(fd)
                 return
             time.sleep(0.001 * attempt)
         raise StoreTransient(tier=self.tier, reason=f"{'/'.join(folders)} is removed again and again")
 
-    def _move(self, moves: dict[str, str], staging: int, folders: list[str]) -> None:
-        with self.opened() as root:
-            fd = os.dup(root)
-            try:
-                for name in folders:
-                    fd = self._made(fd, name)
-                for unfinished in list(moves):
-                    old, new = files.system_name(unfinished), files.system_name(moves[unfinished])
-                    os.rename(old, new, src_dir_fd=staging, dst_dir_fd=fd)
-                    del moves[unfinished]
-                self.sync(fd)
-            finally:
-                os.close(fd)
+    def place_many(self, placings: Sequence[tuple[dict[str, str], list[str]]]) -> list[Exception | None]:
+        """Move the finished files of many placements, as :meth:`place` does for one; return the error of each, or None.
 
-    def _made(self, fd: int, name: str) -> int:
-        """Open the folder ``name`` in the folder ``fd``, made if it is missing; close ``fd``, but not with an error."""
+        The caller makes the moves durable.
+        """
+        made = partial(self._made, synced=False)
+        with self.opened() as root, _opened_inner(root, STAGING) as staging:
+            parent = _LastFolder(lambda folders: self._beneath(root, folders, made))
+            try:
+                return [self._placed(moves, folders, staging, parent) for moves, folders in placings]
+            finally:
+                parent.close()
+
+    def _placed(
+        self, moves: dict[str, str], folders: list[str], staging: int, parent: "_LastFolder"
+    ) -> Exception | None:
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self._require_all(moves, staging, folders)
+                fd = self._beneath(parent.opened(folders[:-1]), folders[-1:], partial(self._made, synced=False))
+                try:
+                    self._move(moves, staging, fd)
+                finally:
+                    os.close(fd)
+                return None
+            parent.close()  # a concurrent delete removed a folder as empty
+            self.place(moves, folders)
+        except Exception as error:  # noqa: BLE001  one stops no other
+            return error
+        return None
+
+    def _require_all(self, moves: dict[str, str], staging: int, folders: list[str]) -> None:
+        # a missing unfinished file means that this placement was collected, not that the folder was removed
+        try:
+            for unfinished in moves:
+                os.stat(files.system_name(unfinished), dir_fd=staging, follow_symlinks=False)
+        except FileNotFoundError as error:
+            reason = f"the unfinished copy of {'/'.join(folders)} was collected while it was written"
+            raise StoreTransient(tier=self.tier, reason=reason) from error
+
+    def _move(self, moves: dict[str, str], staging: int, fd: int) -> None:
+        for unfinished in list(moves):
+            old, new = files.system_name(unfinished), files.system_name(moves[unfinished])
+            os.rename(old, new, src_dir_fd=staging, dst_dir_fd=fd)
+            del moves[unfinished]
+
+    def _made(self, fd: int, name: str, *, synced: bool = True) -> int:
+        """Open the folder ``name`` in the folder ``fd``, made if it is missing."""
+        with contextlib.suppress(FileNotFoundError):
+            return _inner(fd, name)
         made = False
         with contextlib.suppress(FileExistsError):
             os.mkdir(files.system_name(name), FOLDER_MODE, dir_fd=fd)
-            self.sync(fd)
+            if synced:
+                self.sync(fd)
             made = True
-        inner = _step(fd, name)
+        inner = _inner(fd, name)
         if made:
             give_mode(inner, FOLDER_MODE)
         return inner
@@ -219,7 +266,7 @@ class Tree:
 
     def sync(self, fd: int) -> None:
         """Fsync the file or folder if this tree is durable."""
-        if self._durable:
+        if self.durable:
             os.fsync(fd)
 
 
@@ -240,8 +287,35 @@ def give_mode(file: int, mode: int) -> None:
         os.fchmod(file, mode)
 
 
-def _step(fd: int, name: str) -> int:
-    """Open the folder ``name`` in the folder ``fd``; close ``fd``."""
-    inner = os.open(files.system_name(name), _FOLDER, dir_fd=fd)
-    os.close(fd)
-    return inner
+def _inner(fd: int, name: str) -> int:
+    """Open the folder ``name`` in the folder ``fd``."""
+    return os.open(files.system_name(name), _FOLDER, dir_fd=fd)
+
+
+@contextlib.contextmanager
+def _opened_inner(fd: int, name: str) -> Iterator[int]:
+    inner = _inner(fd, name)
+    try:
+        yield inner
+    finally:
+        os.close(inner)
+
+
+class _LastFolder:
+    """The folder that was asked for last, open until another one is: files that lie together are placed in turn."""
+
+    def __init__(self, open_folder: Callable[[Sequence[str]], int]) -> None:
+        self._open, self._folders, self._fd = open_folder, list[str](), -1
+
+    def opened(self, folders: list[str]) -> int:
+        """Return the opened folder; raises OSError."""
+        if self._fd < 0 or folders != self._folders:
+            self.close()
+            self._folders, self._fd = folders, self._open(folders)
+        return self._fd
+
+    def close(self) -> None:
+        """Close it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1

@@ -1,5 +1,6 @@
 """Items of a batch that one question answers: only what is clearly there unchanged; all else takes every step."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +10,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
+import sqlalchemy as sa
 from support.callers import TESTER
-from support.house import House
+from support.house import TENANT, WORKFLOW, House
 from support.leading import away
 
 from tierkeeper.base.callers import Caller
+from tierkeeper.catalog import recordset, unchanged
+from tierkeeper.catalog.statements import typed
+from tierkeeper.catalog.unchanged import AskedItem
 from tierkeeper.stores.base import Store
 from tierkeeper.values.artifacts import ItemError, ItemResult, StoreResult
 from tierkeeper_client.contract import StoreArgs
@@ -235,3 +240,24 @@ def test_true_is_another_metadata_than_1(house: House, key: str) -> None:
     ]
     assert [result.outcome for result in results] == ["stored", "deduplicated", "unchanged"]
     assert house.show().metadata == {"flag": True}
+
+
+def test_a_catalog_that_nobody_analysed_costs_no_more(house: House) -> None:
+    """Each item takes its own rows by their indexes, and none of the other items', before there are statistics too."""
+    count = 400
+    items: list[StoreArgs | ItemError] = [house.args(f"{n}", b"") for n in range(count)]
+    contents = {n: partial(io.BytesIO, b"%d" % n) for n in range(count)}
+    house.keeper.artifacts.store_many(items, caller=TESTER, contents=contents)
+    asked = [
+        AskedItem(n, TENANT, WORKFLOW, f"{n}", hashlib.sha256(b"%d" % n).digest(), "application/octet-stream", {}, {})
+        for n in range(count)
+    ]
+    (rows,) = recordset.parts([recordset.columns(item) for item in asked])
+    policies = [row[0] for row in house.sql("SELECT id FROM policies")]
+    explain = sa.text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {unchanged._FIND.text}").bindparams(
+        *typed(policies="uuid[]")
+    )
+    with house.keeper.engine.catalog.reading() as connection:
+        plan = connection.execute(explain, {"rows": rows, "policies": policies}).scalar_one()[0]["Plan"]
+    assert plan["Actual Rows"] == count
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 30 * count

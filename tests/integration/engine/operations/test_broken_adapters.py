@@ -1,7 +1,7 @@
 """An adapter that raises what no store should, and a server that redirects, end no command and stop no other tier."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import BinaryIO, cast
@@ -17,8 +17,8 @@ from support.stored_objects import MakeStore, info_of
 from tierkeeper.base import callers
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.stores import gate
-from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import StoreError, StoreUnusable
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Put, Store, Stored
+from tierkeeper.stores.errors import StoreDefect, StoreError, StoreUnusable
 from tierkeeper.values.health import Condition
 
 TAKES = {"put": ("there", io.BytesIO(b"content"), None)}
@@ -88,7 +88,23 @@ def test_the_gate_is_around_the_whole_port() -> None:
         "delete_batch",
         "guard",
     }
-    assert port == {*gate.METHODS, *gate.PROPERTIES, "put", "list", "open"}
+    assert port == {*gate.METHODS, *gate.PROPERTIES, "put", "put_many", "list", "open"}
+
+
+def test_what_many_come_to_is_behind_the_gate(house: House) -> None:
+    """An adapter's own fault is a fault of its tier in the outcome of one of many, too, and stops no other."""
+
+    class Stumbling(Around):
+        def put_many(self, puts: Sequence[Put]) -> list[Stored | Exception]:
+            return [KeyError("an adapter's own fault"), *super().put_many(puts)[1:]]
+
+    store = Stumbling(house.keeper.engine.store("cold"))
+    infos = [info_of(b"x", name=name) for name in ("a", "b")]
+    first, second = store.put_many([Put(store.location(info), io.BytesIO(b"x"), info) for info in infos])
+    assert isinstance(first, StoreDefect)
+    assert "KeyError" in str(first)
+    assert isinstance(second, Stored)
+    store.delete([ObjectKey(store.location(info)) for info in infos])
 
 
 def test_a_store_sees_its_own_exceptions(house: House) -> None:

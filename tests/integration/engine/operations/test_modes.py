@@ -46,13 +46,13 @@ def test_a_tier_that_was_looked_at_is_not_walked_again(house: House, monkeypatch
     house.store("a", b"content")
     house.archive("a")
     walked: list[str] = []
-    entries = modes._entries
+    names = modes._names
 
-    def look(tree: Tree, folders: list[str]) -> list[tuple[str, os.stat_result | None]]:
+    def look(tree: Tree, folders: list[str]) -> list[tuple[str, bool]]:
         walked.append(tree.tier)
-        return entries(tree, folders)
+        return names(tree, folders)
 
-    monkeypatch.setattr(modes, "_entries", look)
+    monkeypatch.setattr(modes, "_names", look)
     urls = [urlsplit(tier.url) for tier in house.settings.tiers.values()]
     folders = [Path(url.path) for url in urls if url.scheme == "file"]
     for folder in folders:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +18,7 @@ from integration.stores.contract import StoreContract
 from integration.stores.contract_marks import MarkContract, mark_of
 from support.stored_objects import CREATED, MakeStore, info_of, put, read
 
-from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store
+from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Put, Store, Stored
 from tierkeeper.stores.errors import (
     MarkUnreadable,
     ObjectNotFound,
@@ -28,7 +28,7 @@ from tierkeeper.stores.errors import (
     StoreTransient,
     TierNotOurs,
 )
-from tierkeeper.stores.filesystem import modes
+from tierkeeper.stores.filesystem import modes, syncing, tree
 from tierkeeper.stores.filesystem.tree import Tree
 from tierkeeper.stores.layout import MARK
 from tierkeeper.values.plain import plain
@@ -267,6 +267,29 @@ def test_a_look_at_modes_continues_where_the_last_one_ended(
     assert (again.changed, again.left) == (number, True)
 
 
+def test_a_large_folder_is_looked_at_in_parts(store: Store, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look whose time is up asked for the status of one part at most, and none of what was looked at before."""
+    folder = root / "t"
+    folder.mkdir()
+    for number in range(9):
+        (folder / f"{number}").touch()
+    asked: list[str] = []
+    statuses = modes._statuses
+
+    def counted(tree: Tree, folders: list[str], names: Sequence[str]) -> dict[str, os.stat_result]:
+        asked.extend(names if folders == ["t"] else [])
+        return statuses(tree, folders, names)
+
+    monkeypatch.setattr(modes, "_statuses", counted)
+    monkeypatch.setattr(modes, "_PART", 2)
+    look = store.tighten_modes(None, seconds=-1)
+    while look.left and not asked:
+        look = store.tighten_modes(look.at, seconds=-1)
+    assert asked == ["0", "1"]
+    store.tighten_modes(look.at, seconds=-1)
+    assert asked == ["0", "1", "1", "2"]
+
+
 @pytest.mark.parametrize("kind", [PermissionError, OSError])
 def test_a_folder_that_cannot_be_looked_at_keeps_no_other(
     store: Store, root: Path, monkeypatch: pytest.MonkeyPatch, kind: type[OSError]
@@ -276,14 +299,14 @@ def test_a_folder_that_cannot_be_looked_at_keeps_no_other(
         (root / name).mkdir()
         (root / name / "file").touch()
         (root / name / "file").chmod(0o666)
-    entries = modes._entries
+    names = modes._names
 
-    def fails(tree: Tree, folders: list[str]) -> list[tuple[str, os.stat_result | None]]:
+    def fails(tree: Tree, folders: list[str]) -> list[tuple[str, bool]]:
         if folders == ["a"]:
             raise kind(errno.EIO, "no")
-        return entries(tree, folders)
+        return names(tree, folders)
 
-    monkeypatch.setattr(modes, "_entries", fails)
+    monkeypatch.setattr(modes, "_names", fails)
     look = store.tighten_modes(None, seconds=10)
     assert look.changed == 1
     assert store.tighten_modes(look.at, seconds=10).left is (kind is OSError)
@@ -393,6 +416,106 @@ def test_a_writer_whose_placement_is_collected(store: Store, root: Path) -> None
     with pytest.raises(ObjectNotFound):
         store.head(ObjectKey(location))
     assert files(root) == []
+
+
+def _puts(store: Store, count: int) -> list[Put]:
+    infos = [info_of(f"{n}".encode(), name=f"dir/{n}") for n in range(count)]
+    return [Put(store.location(info), io.BytesIO(f"{n}".encode()), info) for n, info in enumerate(infos)]
+
+
+@pytest.fixture
+def durable(tmp_path: Path, make_store: MakeStore) -> Store:
+    """A store that waits for the disk."""
+    return make_store(f"{(tmp_path / 'durable').as_uri()}?fsync=yes")
+
+
+def test_many_copies_are_durable_before_they_count(
+    durable: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All bytes are on the disk before the first file appears, and all names before the answer; no file by itself."""
+    seen: list[int] = []
+    monkeypatch.setattr(syncing, "all_of", lambda _fd: seen.append(len(list(durable.list()))))
+    monkeypatch.setattr(os, "fsync", lambda _fd: pytest.fail("a copy waited for the disk by itself"))
+    results = durable.put_many(_puts(durable, 5))
+    assert [type(each) for each in results] == [Stored] * 5
+    assert seen == [0, 5]
+    assert list((tmp_path / "durable" / ".tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_where_the_disk_fails_none_of_many_counts(
+    durable: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """The file system cannot say whose write failed; before the files appear none of them does."""
+    calls: list[int] = []
+
+    def fails(_fd: int) -> None:
+        calls.append(1)
+        if len(calls) == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(syncing, "all_of", fails)
+    with pytest.raises(StoreTransient, match="Input/output error"):
+        durable.put_many(_puts(durable, 5))
+    assert len(list(durable.list())) == (0 if failing == 1 else 5)
+    assert list((tmp_path / "durable" / ".tmp").iterdir()) == []
+
+
+def test_a_real_disk_makes_many_durable(durable: Store, tmp_path: Path) -> None:
+    """Where the file system is known, its own call is used; where it is not, copies are written one by one."""
+    with (tmp_path / "durable").joinpath(".tmp", "file").open("w") as file:
+        if not syncing.is_offered(file.fileno()):
+            assert durable.puts_together == 0
+            return
+        syncing.all_of(file.fileno())
+        assert durable.puts_together == 50
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        syncing.all_of(-1)
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "kind"), [("Linux", "5.7.19", 0xEF53), ("Darwin", "23.1", 0xEF53), ("Linux", "6.1", 0x6969)]
+)
+def test_who_may_not_tell_of_failed_writes_is_not_asked(
+    durable: Store, monkeypatch: pytest.MonkeyPatch, system: str, release: str, kind: int
+) -> None:
+    """An older kernel, another system, and a file system of another machine (0x6969: NFS)."""
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.release", lambda: release)
+    monkeypatch.setattr(syncing, "_kind", lambda _fd: kind)
+    syncing._calls.cache_clear()
+    try:
+        assert durable.puts_together == 0
+    finally:
+        syncing._calls.cache_clear()
+
+
+def test_many_whose_folder_goes_or_that_are_collected(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose folder was removed meanwhile is placed again; one that was collected fails; the others are not hurt."""
+    puts = _puts(store, 4)
+    collecting = puts[3].content.read
+
+    def collects(size: int = -1) -> bytes:
+        store.delete([ObjectKey(puts[1].location)])
+        return collecting(size)
+
+    monkeypatch.setattr(puts[3].content, "read", collects)
+    opened, lost = tree._LastFolder.opened, [1]
+
+    def removed(parent: tree._LastFolder, folders: list[str]) -> int:
+        if lost:
+            lost.pop()
+            raise FileNotFoundError(errno.ENOENT, "gone")
+        return opened(parent, folders)
+
+    monkeypatch.setattr(tree._LastFolder, "opened", removed)
+    results = store.put_many(puts)
+    assert [type(each) for each in results] == [Stored, StoreTransient, Stored, Stored]
+    assert "collected" in str(results[1])
+    assert {each.location for each in store.list()} == {puts[n].location for n in (0, 2, 3)}
+    assert list((root / ".tmp").iterdir()) == []
 
 
 def test_a_copy_is_no_link(store: Store, root: Path, tmp_path: Path, make_store: MakeStore) -> None:

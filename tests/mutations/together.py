@@ -1,0 +1,116 @@
+"""Small objects that are written together: durable before they count, each with an outcome of its own."""
+
+from mutations.mutant import Edit, Mutant
+
+_WRITING = "tierkeeper/stores/filesystem/writing.py"
+_TREE = "tierkeeper/stores/filesystem/tree.py"
+_SYNCING = "tierkeeper/stores/filesystem/syncing.py"
+_GATE = "tierkeeper/stores/gate.py"
+_ENGINE = "tierkeeper/engine/ingest/writing.py"
+_FOLDERS = "tests/integration/stores/filesystem/test_store.py::"
+_TESTS = "tests/integration/engine/ingest/test_together.py::"
+_DURABLE = f"{_FOLDERS}test_many_copies_are_durable_before_they_count"
+_MEANWHILE = f"{_FOLDERS}test_many_whose_folder_goes_or_that_are_collected"
+
+
+def _together(what: str, edit: Edit, *tests: str) -> Mutant:
+    return Mutant("together", what, (edit,), tests)
+
+
+TOGETHER = (
+    _together(
+        "files appear whose bytes are not on the disk",
+        Edit(_WRITING, "            _sync_all(tree, staging)\n            going =", "            going ="),
+        _DURABLE,
+    ),
+    _together(
+        "copies count whose names are not on the disk",
+        Edit(_WRITING, "            _sync_all(tree, staging)\n        finally:", "        finally:"),
+        _DURABLE,
+    ),
+    _together(
+        "each of many waits for the disk by itself",
+        Edit(_WRITING, "put.info, synced=False)", "put.info, synced=True)"),
+        _DURABLE,
+    ),
+    _together(
+        "a failed write of the file system is not told",
+        Edit(_SYNCING, "library[name](*arguments) != 0", "library[name](*arguments) > 0"),
+        f"{_FOLDERS}test_a_real_disk_makes_many_durable",
+    ),
+    _together(
+        "an old kernel is asked",
+        Edit(_SYNCING, "release < _LEAST", "False"),
+        f"{_FOLDERS}test_who_may_not_tell_of_failed_writes_is_not_asked",
+    ),
+    _together(
+        "any file system is asked",
+        Edit(_SYNCING, "_kind(fd) in _KNOWN", "_kind(fd) != 0"),
+        f"{_FOLDERS}test_who_may_not_tell_of_failed_writes_is_not_asked",
+    ),
+    _together(
+        "one bad item stops the others",
+        Edit(
+            _WRITING,
+            "                except Exception as error:  # noqa: BLE001  one stops no other",
+            "                except ZeroDivisionError as error:",
+        ),
+        f"{_FOLDERS}TestReadable::test_many_are_put_as_one_is",
+    ),
+    _together(
+        "what was begun of a bad one stays",
+        Edit(
+            _WRITING,
+            "            for each in begun.values():\n",
+            "            for each in list(begun.values())[:-1]:\n",
+        ),
+        f"{_FOLDERS}test_where_the_disk_fails_none_of_many_counts",
+    ),
+    _together(
+        "a folder that goes fails its item",
+        Edit(
+            _TREE,
+            "            self.place(moves, folders)\n        except",
+            "            raise FileNotFoundError\n        except",
+        ),
+        _MEANWHILE,
+    ),
+    _together(
+        "one that was collected stops the others",
+        Edit(
+            _TREE,
+            "        except Exception as error:  # noqa: BLE001  one stops no other\n",
+            "        except OSError as error:\n",
+        ),
+        _MEANWHILE,
+    ),
+    _together(
+        "an adapter's own fault is an outcome",
+        Edit(_GATE, " else fault(store.config.tier, raised)", " else raised"),
+        "tests/integration/engine/operations/test_broken_adapters.py::test_what_many_come_to_is_behind_the_gate",
+    ),
+    _together(
+        "large ones are written with the small",
+        Edit(_ENGINE, "item.content.size <= _SMALL", "True"),
+        f"{_TESTS}test_small_ones_are_written_together",
+    ),
+    _together(
+        "few are written together",
+        Edit(_ENGINE, "if 0 < least <= len(part)", "if part"),
+        f"{_TESTS}test_small_ones_are_written_together",
+    ),
+    _together(
+        "an item that failed among many is committed",
+        Edit(_ENGINE, "    if isinstance(result, Exception):\n        raise result\n", ""),
+        f"{_TESTS}test_each_has_its_own_outcome",
+    ),
+    _together(
+        "a group that fails stops the batch",
+        Edit(
+            _ENGINE,
+            "        except Exception as error:  # noqa: BLE001  each item has it\n",
+            "        except ZeroDivisionError as error:\n",
+        ),
+        f"{_TESTS}test_each_has_its_own_outcome",
+    ),
+)
