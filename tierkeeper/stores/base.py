@@ -143,7 +143,7 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """An object to be written: ``content`` from its current position, ``info.size`` bytes."""
+    """An object to be written: ``content`` from its current position, as many bytes as ``info`` says."""
 
     location: str
     content: BinaryIO

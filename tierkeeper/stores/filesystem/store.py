@@ -156,7 +156,7 @@ class FilesystemStore(Store):
             return _TOGETHER if writing.is_cheaper_together(self._tree) else 0
 
     def put_many(self, puts: Sequence[Put]) -> list[Stored | Exception]:
-        """Write copies together; the steps are those of the module :mod:`.writing`."""
+        """Write copies together; the steps are those of :mod:`tierkeeper.stores.filesystem.writing`."""
         with self._translated(str(self._tree.root)):
             results = writing.write_many(self._tree, puts)
         return [self._result(put.location, result) for put, result in zip(puts, results, strict=True)]
