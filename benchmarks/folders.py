@@ -4,13 +4,13 @@ New; limit: a bare loop of as many threads that writes, fsyncs and renames the s
 after another in one process. Unchanged; limit: a bare loop of as many threads that reads and hashes the files.
 """
 
-import contextlib
 import hashlib
-import io
 import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,7 +20,6 @@ from tempfile import TemporaryDirectory
 from benchmarks.harness import rounds, services
 from benchmarks.harness.rounds import Role, Side
 from tierkeeper.base import callers
-from tierkeeper.cli.main import cli
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.contract import InlineContent, StoreArgs
 
@@ -59,13 +58,11 @@ class Figure:
         self.store()
 
     def store(self) -> None:
-        """Run the command in this process."""
-        os.environ.update(self.env)
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            arguments = ["-q", "store", "-r", str(self.source), "--tenant", "bench", "--workflow", "folders"]
-            cli.main(arguments, standalone_mode=False)
-        self.printed = out.getvalue()
+        """Run the command as a user does."""
+        arguments = ["-q", "store", "-r", str(self.source), "--tenant", "bench", "--workflow", "folders"]
+        command = [str(Path(sys.executable).with_name("tierkeeper")), *arguments]
+        done = subprocess.run(command, env={**os.environ, **self.env}, stdout=subprocess.PIPE, text=True, check=True)
+        self.printed = done.stdout
 
     def told(self, outcome: str) -> Callable[[], None]:
         """Return the check that every file had this outcome."""

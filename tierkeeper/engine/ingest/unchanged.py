@@ -27,7 +27,7 @@ from tierkeeper.policy.match import Subject
 from tierkeeper.values.artifacts import ContentOpening, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
 
-_AT_ONCE: Final = 32  # files that one thread reads: a small one takes less time than handing it to a thread
+_AT_ONCE: Final = 128  # files that one thread reads: a small one takes less time than handing it to a thread
 
 _Item = tuple[int, StoreArgs]
 
