@@ -7,9 +7,12 @@ or if the tests did not import the copy.
 # ruff: noqa: T201  a script that prints a table
 
 import argparse
+import contextlib
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,8 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import cast
 
-from mutations import proof
+from mutations import child
 from mutations.mutant import Mutant, apply, rotten
 from mutations.table import MUTANTS
 
@@ -32,6 +36,10 @@ _TESTS_FAILED = 1  # pytest's exit code; others mean that it could not run them
 _HANGS = 240  # seconds that a mutant's tests may take
 _LONGEST = 1800  # seconds that all of them may take in the unbroken copy
 _OWN_FAULT = re.compile(r"\b(?:Attribute|Import|Name|Syntax|Type|UnboundLocal)Error\b")  # it broke Python, no rule
+
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload([child.__name__, *child.LIBRARIES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ def _copies(folder: Path, number: int) -> "SimpleQueue[Path]":
         for name in _COPIED_FILES:
             if (ROOT / name).is_file():
                 shutil.copy(ROOT / name, tree / name)
+        compile_all = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", str(tree)]
+        subprocess.run(compile_all, check=True)
         trees.put(tree)
     return trees
 
@@ -120,21 +130,15 @@ def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
 
 def _tests(tree: Path, tests: Sequence[str], *, seconds: int) -> Run:
     """Run tests in a copy, whose code comes first on the path; stop at the first failure."""
-    path = os.pathsep.join(str(tree / part) for part in (".", "client/src", "tests"))
-    environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MUTATED_TREE": str(tree)}
-    environ["COLUMNS"] = "250"  # of pytest's summary, whose lines the table takes
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", proof.__name__, *tests]
+    output = tree / "output"
+    process = _PROCESSES.Process(target=child.run, args=(tree, tests, output))
     begun = time.monotonic()
-    done = subprocess.run(
-        ["timeout", "--kill-after=10", str(seconds), *command],
-        cwd=tree,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return Run(done.returncode, done.stdout, time.monotonic() - begun)
+    process.start()
+    process.join(seconds)
+    with contextlib.suppress(ProcessLookupError):  # also what the tests left behind
+        os.killpg(cast("int", process.pid), signal.SIGKILL)
+    process.join()
+    return Run(process.exitcode or 0, output.read_text(errors="replace"), time.monotonic() - begun)
 
 
 if __name__ == "__main__":
