@@ -1,7 +1,7 @@
 """`make mutations`: breaks the rules one at a time in copies of the tree, and shows which test notices.
 
-Fails if a mutant survives, if its text no longer stands there exactly once, if the whole copy does not pass its tests,
-or if the tests did not import the copy.
+Fails if a mutant survives, if its text no longer stands there exactly once, if an unbroken copy does not pass its
+tests, or if the tests did not import the copy.
 """
 
 # ruff: noqa: T201  a script that prints a table
@@ -17,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from typing import cast
@@ -33,8 +34,9 @@ _COPIED = ("tierkeeper", "models", "tasks", "worker", "client", "tests", "benchm
 _COPIED_FILES = ("beat_schedule.py", "pyproject.toml", "conftest.py", "README.md", "compose.yaml")
 _LEFT = shutil.ignore_patterns("__pycache__", ".hypothesis", "*.pyc", "build")
 _TESTS_FAILED = 1  # pytest's exit code; others mean that it could not run them
+_ENDED = -1  # their process ended without one, or was ended
 _HANGS = 240  # seconds that a mutant's tests may take
-_LONGEST = 1800  # seconds that all of them may take in the unbroken copy
+_LONGEST = 3600  # seconds that a share of them may take in an unbroken copy
 _OWN_FAULT = re.compile(r"\b(?:Attribute|Import|Name|Syntax|Type|UnboundLocal)Error\b")  # it broke Python, no rule
 
 
@@ -98,18 +100,32 @@ def _copies(folder: Path, number: int) -> "SimpleQueue[Path]":
 
 
 def _all(chosen: Sequence[Mutant], trees: "SimpleQueue[Path]") -> list[Mutant]:
-    """Run the unbroken copy, then every mutant; return those that no test noticed."""
-    tests = sorted({test for mutant in chosen for test in mutant.tests})
+    """Run the unbroken copies, then every mutant; return those that no test noticed."""
+    jobs = trees.qsize()
+    with ThreadPoolExecutor(jobs) as threads:
+        shares = _shares({test for mutant in chosen for test in mutant.tests}, jobs)
+        if not all(list(threads.map(lambda tests: _passes_unbroken(tests, trees), shares))):
+            sys.exit(1)
+        found = threads.map(lambda mutant: _one(mutant, trees), chosen)
+        return [mutant for mutant, killed in zip(chosen, found, strict=True) if not killed]
+
+
+def _shares(tests: Iterable[str], number: int) -> list[list[str]]:
+    """Return the tests in as many lists of similar length or fewer, those of a file together."""
+    shares: list[list[str]] = [[] for _ in range(number)]
+    for _, those in groupby(sorted(tests), key=lambda test: test.partition("::")[0]):
+        min(shares, key=len).extend(those)
+    return [share for share in shares if share]
+
+
+def _passes_unbroken(tests: Sequence[str], trees: "SimpleQueue[Path]") -> bool:
     tree = trees.get()
     whole = _tests(tree, tests, seconds=_LONGEST)
     trees.put(tree)
     print(f"{'unbroken':<70} {whole.seconds:5.1f} s  {'passes' if whole.code == 0 else 'FAILS'}", flush=True)
     if whole.code != 0:
         print(whole.output[-6000:])
-        sys.exit(1)
-    with ThreadPoolExecutor(trees.qsize()) as threads:
-        found = threads.map(lambda mutant: _one(mutant, trees), chosen)
-        return [mutant for mutant, killed in zip(chosen, found, strict=True) if not killed]
+    return whole.code == 0
 
 
 def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
@@ -130,15 +146,18 @@ def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
 
 def _tests(tree: Path, tests: Sequence[str], *, seconds: int) -> Run:
     """Run tests in a copy, whose code comes first on the path; stop at the first failure."""
-    output = tree / "output"
-    process = _PROCESSES.Process(target=child.run, args=(tree, tests, output))
+    output, code = tree / "output", tree / "code"
+    for left in (output, code):
+        left.unlink(missing_ok=True)
+    process = _PROCESSES.Process(target=child.run, args=(tree, tests, output, code))
     begun = time.monotonic()
     process.start()
     process.join(seconds)
     with contextlib.suppress(ProcessLookupError):  # also what the tests left behind
         os.killpg(cast("int", process.pid), signal.SIGKILL)
     process.join()
-    return Run(process.exitcode or 0, output.read_text(errors="replace"), time.monotonic() - begun)
+    text = output.read_text(errors="replace") if output.exists() else ""
+    return Run(int(code.read_text()) if code.exists() else _ENDED, text, time.monotonic() - begun)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ LIBRARIES = (
 )
 
 
-def run(tree: Path, tests: Sequence[str], output: Path) -> None:
-    """Run tests in the copy and exit with pytest's code; what they print goes to ``output``."""
+def run(tree: Path, tests: Sequence[str], output: Path, code: Path) -> None:
+    """Run tests in the copy; what they print goes to ``output``, in the end pytest's exit code to ``code``."""
     os.setsid()
     with output.open("wb") as file:
         for stream in (1, 2):
@@ -50,10 +50,11 @@ def run(tree: Path, tests: Sequence[str], output: Path) -> None:
     sys.dont_write_bytecode = True
     # of plug-ins that are among the libraries; nothing in them is to be rewritten
     already = "ignore::pytest.PytestAssertRewriteWarning"
-    code = pytest.main(["-W", already, "-q", "-x", "-p", "no:cacheprovider", "-p", "mutations.proof", *tests])
+    ended = pytest.main(["-W", already, "-q", "-x", "-p", "no:cacheprovider", "-p", "mutations.proof", *tests])
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join(5)
     atexit._run_exitfuncs()
     sys.stdout.flush()
-    os._exit(code)
+    code.write_text(str(int(ended)))
+    os._exit(0)

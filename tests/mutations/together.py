@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _WRITING = "tierkeeper/stores/filesystem/writing.py"
+_STORE = "tierkeeper/stores/filesystem/store.py"
 _TREE = "tierkeeper/stores/filesystem/tree.py"
 _SYNCING = "tierkeeper/stores/filesystem/syncing.py"
 _GATE = "tierkeeper/stores/gate.py"
@@ -20,13 +21,27 @@ def _together(what: str, edit: Edit, *tests: str) -> Mutant:
 TOGETHER = (
     _together(
         "files appear whose bytes are not on the disk",
-        Edit(_WRITING, "            _sync_all(tree, staging)\n            going =", "            going ="),
+        Edit(
+            _WRITING,
+            "going:\n                syncing.all_of(staging)\n            placed",
+            "going:\n                pass\n            placed",
+        ),
         _DURABLE,
     ),
     _together(
         "copies count whose names are not on the disk",
-        Edit(_WRITING, "            _sync_all(tree, staging)\n        finally:", "        finally:"),
+        Edit(_WRITING, "                syncing.all_of(staging)\n                _require", "                _require"),
         _DURABLE,
+    ),
+    _together(
+        "a file system that went read-only meanwhile is believed",
+        Edit(_WRITING, "                _require_writable(staging)\n", ""),
+        f"{_FOLDERS}test_where_the_disk_fails_none_of_many_counts[3]",
+    ),
+    _together(
+        "copies are written together where nothing tells of all",
+        Edit(_STORE, "        if not self.puts_together:\n", "        if False:\n"),
+        f"{_FOLDERS}test_who_may_not_tell_of_failed_writes_is_not_asked",
     ),
     _together(
         "each of many waits for the disk by itself",
@@ -96,8 +111,8 @@ TOGETHER = (
     ),
     _together(
         "few are written together",
-        Edit(_ENGINE, "if 0 < least <= len(part)", "if part"),
-        f"{_TESTS}test_small_ones_are_written_together",
+        Edit(_ENGINE, "if 0 < _least(engine.store(tier)) * number <= len(those):", "if True:"),
+        f"{_TESTS}test_few_are_written_singly",
     ),
     _together(
         "an item that failed among many is committed",
@@ -108,9 +123,24 @@ TOGETHER = (
         "a group that fails stops the batch",
         Edit(
             _ENGINE,
-            "        except Exception as error:  # noqa: BLE001  each item has it\n",
-            "        except ZeroDivisionError as error:\n",
+            "        except Exception:  # noqa: BLE001  whoever's fault it is: each by itself shows it\n",
+            "        except ZeroDivisionError:\n",
         ),
         f"{_TESTS}test_each_has_its_own_outcome",
+    ),
+    _together(
+        "the leases of a group that waits for the disk end",
+        Edit(_ENGINE, "        with self._renewal.silent():", "        if True:"),
+        f"{_TESTS}test_a_group_that_waits_for_the_disk_keeps_its_leases",
+    ),
+    _together(
+        "a batch ends while its calls are at work",
+        Edit("tierkeeper/engine/copies/transfer.py", "        wait(futures)\n", "        pass\n"),
+        "tests/unit/engine/test_renewal.py::test_what_fails_waits_for_the_calls_at_work",
+    ),
+    _together(
+        "how many jobs of maintain failed is not told",
+        Edit("tierkeeper/engine/operations/maintain.py", 'work.add({"jobs failed": len(failed)})', "pass"),
+        "tests/integration/engine/test_run_life.py::test_a_job_of_maintain_that_fails_stops_no_other",
     ),
 )

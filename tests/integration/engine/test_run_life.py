@@ -208,6 +208,7 @@ def test_a_job_of_maintain_that_fails_stops_no_other(
     monkeypatch.undo()
     assert done == [job for job in maintain.JOBS if job is not failing]
     assert "statement timeout" in last(house, RunKind.MAINTAIN).reason
+    assert last(house, RunKind.MAINTAIN).counts["jobs failed"] == 1
 
 
 def test_a_run_that_was_ended_stays_as_it_is(house: House) -> None:

@@ -8,7 +8,7 @@ before its commit (R17); into a storage class that has to be thawed before a rea
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -103,18 +103,25 @@ def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) ->
 
 
 def in_threads(threads: ThreadPoolExecutor, call: Callable[[T], R], items: Sequence[T], renewal: Renewal) -> list[R]:
-    """Make one call per item in parallel, renewing leases meanwhile; return the results in the order of completion."""
+    """Make one call per item in parallel, renewing leases meanwhile; return the results in the order of completion.
+
+    What a call or the renewal raises comes once no call is at work any more.
+    """
     finished: SimpleQueue[Future[R]] = SimpleQueue()
-    for item in items:
-        threads.submit(call, item).add_done_callback(finished.put)
+    futures = [threads.submit(call, item) for item in items]
+    for future in futures:
+        future.add_done_callback(finished.put)
     done: list[R] = []
-    while len(done) < len(items):
-        try:
-            done.append(finished.get(timeout=renewal.every).result())
-        except Empty:
-            renewal.waited()
-        else:
-            renewal.item_done()
+    try:
+        while len(done) < len(items):
+            try:
+                done.append(finished.get(timeout=renewal.every).result())
+            except Empty:
+                renewal.waited()
+            else:
+                renewal.item_done()
+    finally:
+        wait(futures)
     return done
 
 

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from typing import BinaryIO, Final, cast
 
 from tierkeeper.catalog import placements
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import streams
-from tierkeeper.engine.copies.transfer import Intent, Renewal, uploaded
+from tierkeeper.engine.copies.transfer import Intent, Renewal, in_threads, uploaded
 from tierkeeper.engine.ingest import commit
 from tierkeeper.engine.ingest.commit import Incoming
 from tierkeeper.stores.base import Put, Store, Stored
@@ -40,11 +40,11 @@ def write(
     grouped = {item.position for group in groups for item in group}
     singles = [[item] for item in items if item.position not in grouped]
     work = _Work(engine, prepared, renewal)
-    return dict(chain.from_iterable(engine.in_parallel(work.write, [*groups, *singles])))
+    return dict(chain.from_iterable(in_threads(engine.threads, work.write, [*groups, *singles], renewal)))
 
 
 def _together(engine: Engine, prepared: commit.Prepared, items: Sequence[Incoming]) -> list[list[Incoming]]:
-    """Return the items that are written together, in groups of one tier each."""
+    """Return the items that are written together, in groups of one tier each and of like length."""
     small: dict[str, list[Incoming]] = defaultdict(list)
     for item in items:
         intents = prepared.intents[item.position]
@@ -52,9 +52,10 @@ def _together(engine: Engine, prepared: commit.Prepared, items: Sequence[Incomin
             small[intents[0].tier].append(item)
     groups: list[list[Incoming]] = []
     for tier, those in small.items():
-        least = _least(engine.store(tier))
-        parts = [those[start : start + _TOGETHER] for start in range(0, len(those), _TOGETHER)]
-        groups.extend(part for part in parts if 0 < least <= len(part))
+        number = -(-len(those) // _TOGETHER)
+        if 0 < _least(engine.store(tier)) * number <= len(those):
+            ends = [len(those) * part // number for part in range(number + 1)]
+            groups.extend(those[start:end] for start, end in pairwise(ends))
     return groups
 
 
@@ -75,7 +76,10 @@ class _Work:
         """Write a group of one tier together, a single item by itself."""
         if len(items) == 1:
             return [(items[0].position, self._written(items[0], self._put))]
-        results = self._put_together(items)
+        try:
+            results = self._put_together(items)
+        except Exception:  # noqa: BLE001  whoever's fault it is: each by itself shows it
+            return [(item.position, self._written(item, self._put)) for item in items]
         return [(item.position, self._written(item, partial(_given, results))) for item in items]
 
     def _put(self, item: Incoming, intent: Intent) -> Stored:
@@ -83,11 +87,9 @@ class _Work:
 
     def _put_together(self, items: Sequence[Incoming]) -> Mapping[int, Stored | Exception]:
         intents = [self._prepared.intents[item.position][0] for item in items]
-        try:
-            puts = [Put(i.location, self._content(item), i.info) for item, i in zip(items, intents, strict=True)]
+        puts = [Put(i.location, self._content(item), i.info) for item, i in zip(items, intents, strict=True)]
+        with self._renewal.silent():  # it waits for the disk with nothing to report
             results = self._engine.store(intents[0].tier).put_many(puts)
-        except Exception as error:  # noqa: BLE001  each item has it
-            results = [error] * len(items)
         return {item.position: result for item, result in zip(items, results, strict=True)}
 
     def _content(self, item: Incoming) -> BinaryIO:

@@ -1,6 +1,7 @@
 """Housekeeping of the catalog and of staging: future partitions, silent and old runs, old rows, unclaimed uploads."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -55,8 +56,9 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
             except Exception as error:  # noqa: BLE001  of the driver too, such as a statement that took too long
                 _log.warning("a job of maintain failed", job=job.__name__, error=texts.first_line(str(error)))
                 failed.append(error)
-                work.add({"jobs failed": 1})
         if failed:
+            with suppress(Exception):  # the catalog may be what failed
+                work.add({"jobs failed": len(failed)})
             raise failed[0]
     return work.result()
 

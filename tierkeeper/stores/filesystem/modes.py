@@ -79,7 +79,7 @@ def _files(
 ) -> Iterator[tuple[list[str], str, os.stat_result]]:
     """Yield the files behind the location ``after`` in the order of their names; note folders that cannot be read.
 
-    Files are asked for their status a part of a folder at a time: a folder of any size moves on within the time.
+    Files are asked for their status a part of a folder at a time: that of a large one takes longer than the look.
     A folder of another user's has no file to be changed here.
     """
     try:

@@ -52,7 +52,6 @@ class FilesystemStore(Store):
     def __init__(self, config: StoreConfig, *, root: Path, readable: bool, durable: bool) -> None:
         super().__init__(config)
         self._readable = readable
-        self._durable = durable
         self._tree = Tree(root, tier=config.tier, durable=durable, admit=self._admit)
         self._admitted: tuple[tier_mark.FileIdentity, TierMark] | None = None
 
@@ -146,17 +145,22 @@ class FilesystemStore(Store):
         return layout.readable(info) if self._readable else layout.content_addressed(info)
 
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
-        """Write a copy; the steps are those of the module."""
+        """Write a copy; the steps are those of :mod:`tierkeeper.stores.filesystem.writing`."""
         return self._write(location, pieces_of(content, info.size), info)
 
     @property
     def puts_together(self) -> int:
-        """Many, where the file system can be told to make all of them durable at once."""
+        """Fifty, where the file system can be told to make all of them durable at once, or none need be."""
         with self._translated(str(self._tree.root)):
             return _TOGETHER if writing.is_cheaper_together(self._tree) else 0
 
     def put_many(self, puts: Sequence[Put]) -> list[Stored | Exception]:
-        """Write copies together; the steps are those of :mod:`tierkeeper.stores.filesystem.writing`."""
+        """Write copies together; the steps are those of :mod:`tierkeeper.stores.filesystem.writing`.
+
+        One by one where the file system says nothing of all.
+        """
+        if not self.puts_together:
+            return super().put_many(puts)
         with self._translated(str(self._tree.root)):
             results = writing.write_many(self._tree, puts)
         return [self._result(put.location, result) for put, result in zip(puts, results, strict=True)]

@@ -1,7 +1,8 @@
 """All that a file system has not written yet, made durable by one call: cheaper than one for each of many files.
 
-``syncfs`` tells of failed writes since Linux 5.8 (syncfs(2)), and only where the file system is this machine's own does
-it mean a disk's answer: those whose is known are named here.
+``syncfs`` tells of failed writes of content since Linux 5.8 (syncfs(2)), of those of names and folders since 5.17, which
+no longer drops what the file system answers. Only where that is this machine's own does it mean a disk's answer: those
+whose is known are named here. Whoever opened a file before an error is told of it, so of two callers each is.
 """
 
 import ctypes
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-_LEAST: Final = (5, 8)
+_LEAST: Final = (5, 17)
 #: ``f_type`` of statfs(2): ext2 to ext4, XFS, Btrfs
 _KNOWN: Final = frozenset({0xEF53, 0x58465342, 0x9123683E})
 _STATFS: Final = 256  # bytes, more than the largest ``struct statfs``; ``f_type`` is its first word

@@ -7,7 +7,7 @@
 5. the folder is fsynced: the copy is durable
 
 Many copies take these steps together: the fsyncs of the first two are one sync of the whole file system between the
-second and the third, and those of the last are another one.
+second and the third, and those of the last are another one, and one fsync that shows the file system to be alive.
 """
 
 import contextlib
@@ -76,14 +76,18 @@ def write_many(tree: Tree, puts: Sequence[Put]) -> list[WrittenFile | Exception]
                     results[number] = _fill(tree, staging, begun[number], pieces, put.info, synced=False)
                 except Exception as error:  # noqa: BLE001  one stops no other
                     results[number] = error
-            _sync_all(tree, staging)
             going = [number for number, result in results.items() if isinstance(result, WrittenFile)]
+            if tree.durable and going:
+                syncing.all_of(staging)
             placed = tree.place_many([(begun[number].moves, begun[number].folders) for number in going])
             results.update({number: error for number, error in zip(going, placed, strict=True) if error is not None})
-            _sync_all(tree, staging)
+            if tree.durable and going:
+                syncing.all_of(staging)
+                _require_writable(staging)
         finally:
             for each in begun.values():
-                remove(each.moves, staging)
+                with contextlib.suppress(OSError):  # collect removes what stays
+                    remove(each.moves, staging)
     return [results[number] for number in range(len(puts))]
 
 
@@ -95,9 +99,14 @@ def is_cheaper_together(tree: Tree) -> bool:
         return syncing.is_offered(root)
 
 
-def _sync_all(tree: Tree, folder: int) -> None:
-    if tree.durable:
-        syncing.all_of(folder)
+def _require_writable(folder: int) -> None:
+    """Raise OSError where the file system stopped writing: a sync of all of it says nothing once it is read-only.
+
+    A new time of the folder takes part in the journal, which an fsync waits for (ext4: ``sync_filesystem`` returns 0
+    for what an aborted journal made read-only, ``ext4_sync_file`` does not).
+    """
+    os.utime(folder)
+    os.fsync(folder)
 
 
 def _fill(
