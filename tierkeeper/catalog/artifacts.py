@@ -156,23 +156,26 @@ _ACCESSED = sa.text(f"""
         AND (artifacts.accessed_at IS NULL OR artifacts.accessed_at < w.at)
         AND ({UNREADABLE}) IS NOT TRUE  -- an UPDATE mends such a row, and no event tells it
 """).bindparams(*typed(ids="uuid[]", times="timestamptz[]"))
+#: each blob by its index, as :mod:`tierkeeper.catalog.unchanged` says, not all that is placed or purged for each
 _FORGET_BLOBS = sa.text("""
     WITH bare AS (
         SELECT b.id
         FROM unnest(:blobs) AS b(id)
-        WHERE NOT EXISTS (
-                SELECT FROM placements p
+        WHERE (
+                SELECT true
+                FROM placements p
                 WHERE p.blob_id = b.id
                     AND NOT (p.id = ANY(:gone) AND p.state = 'deleting' AND p.token = :token)
-            )
+                LIMIT 1
+            ) IS NULL
     ),
     chosen AS MATERIALIZED (
         SELECT ended.id
         FROM bare
             CROSS JOIN LATERAL (
                 SELECT a.id
-                FROM artifacts a
-                WHERE a.blob_id = bare.id AND a.state = 'purged'
+                FROM (SELECT id, state FROM artifacts WHERE blob_id = bare.id OFFSET 0) AS a
+                WHERE a.state = 'purged'
                 LIMIT :limit
             ) AS ended
         LIMIT :limit

@@ -18,6 +18,8 @@ Text = type("Text", (str,), {})
 
 
 class Pair(NamedTuple):
+    """A tuple with names."""
+
     first: bytes
     second: list[datetime]
 

@@ -1,8 +1,8 @@
 """All that a file system has not written yet, made durable by one call: cheaper than one for each of many files.
 
-``syncfs`` tells of failed writes of content since Linux 5.8 (syncfs(2)), of those of names and folders since 5.17, which
-no longer drops what the file system answers. Only where that is this machine's own does it mean a disk's answer: those
-whose is known are named here. Whoever opened a file before an error is told of it, so of two callers each is.
+``syncfs`` tells of failed writes of content since Linux 5.8 (syncfs(2)), and of those of names and folders since 5.17,
+which no longer drops what the file system answers. Only where that is this machine's own does it mean a disk's answer:
+those whose is known are named here. Whoever opened a file before an error is told of it, so of two callers each is.
 """
 
 import ctypes
