@@ -78,7 +78,7 @@ def test_a_group_that_waits_for_the_disk_keeps_its_leases(
 
     def slow(put_many: PutMany, store: FilesystemStore, puts: Sequence[Put]) -> list[Stored | Exception]:
         results = put_many(store, puts)
-        time.sleep(1.7)
+        time.sleep(3)
         return results
 
     _around(monkeypatch, slow)
