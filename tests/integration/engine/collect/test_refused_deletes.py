@@ -35,8 +35,8 @@ def front(s3_endpoint: str) -> Iterator[Refusing]:
 
 @pytest.fixture
 def ward(open_house: OpenHouse, front: Refusing) -> House:
-    """A keeper whose cold tier is on it."""
-    return open_house(tiers={"cold": {"url": f"s3://cold-refusing?endpoint={front.endpoint}"}})
+    """A keeper whose cold tier is on it, and asks once: the pauses between attempts are shown elsewhere."""
+    return open_house(tiers={"cold": {"url": f"s3://cold-refusing?endpoint={front.endpoint}&attempts=1"}})
 
 
 def doomed(house: House, *names: str) -> House:
