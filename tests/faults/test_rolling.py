@@ -2,6 +2,7 @@
 
 import io
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from celery import Celery
 from faults import effects
 from faults.crew import TENANT, WORKFLOW, Crew, OpenCrew, crews, items
@@ -164,7 +166,10 @@ def newest_migration() -> str:
 
 
 def code_before(path: str, target: Path) -> Path:
-    """Unpack the code as it was before ``path`` was added; skips where the history is not at hand."""
+    """Unpack the code as it was before ``path`` was added, with its migrations in one line.
+
+    Skips where the history is not at hand.
+    """
     git = ["git", "-C", str(Path(path).parent)]
     found = subprocess.run(
         [*git, "log", "--diff-filter=A", "--format=%H", "-1", "--", path], capture_output=True, text=True, check=False
@@ -172,13 +177,16 @@ def code_before(path: str, target: Path) -> Path:
     if found.returncode or not found.stdout.strip():
         pytest.skip("the history of the code is not here: a clone of the repository has it")
     root = subprocess.run([*git, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
-    archive = subprocess.run(
-        ["git", "-C", root.stdout.strip(), "archive", f"{found.stdout.strip()}^"], capture_output=True, check=True
-    )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
-        packed.extractall(target, filter="data")
-    describe(target)
-    return target
+    for earlier in range(1, 50):
+        shutil.rmtree(target, ignore_errors=True)
+        commit = f"{found.stdout.strip()}~{earlier}"
+        archive = subprocess.run(["git", "-C", root.stdout.strip(), "archive", commit], capture_output=True, check=True)
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
+            packed.extractall(target, filter="data")
+        if len(ScriptDirectory(str(target / "models" / "migrations")).get_heads()) == 1:
+            describe(target)
+            return target
+    pytest.fail("no commit before it has its migrations in one line")
 
 
 def describe(code: Path) -> None:
