@@ -38,8 +38,6 @@ _ENDED = -1  # their process ended without one, or was ended
 _HANGS = 240  # seconds that a mutant's tests may take
 _LONGEST = 3600  # seconds that a share of them may take in an unbroken copy
 _OWN_FAULT = re.compile(r"\b(?:Attribute|Import|Name|Syntax|Type|UnboundLocal)Error\b")  # it broke Python, no rule
-
-
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload([child.__name__, *child.LIBRARIES])
 

@@ -42,9 +42,9 @@ def run(tree: Path, tests: Sequence[str], output: Path, code: Path) -> None:
     with output.open("wb") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-    ours = {str(Path(__file__).parents[1])}
+    own = str(Path(__file__).parents[1])
     ahead = [str(tree), str(tree / "client" / "src"), str(tree / "tests")]
-    sys.path[:] = [*ahead, *(each for each in sys.path if each not in ours)]
+    sys.path[:] = [*ahead, *(each for each in sys.path if each != own)]
     os.environ.update(PYTHONPATH=os.pathsep.join(ahead), MUTATED_TREE=str(tree), COLUMNS="250")
     os.chdir(tree)
     sys.dont_write_bytecode = True

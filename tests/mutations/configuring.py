@@ -1,6 +1,8 @@
 """What guards how settings are read and how their secrets are shown, broken one at a time."""
 
-from mutations.mutant import Edit, Mutant
+from functools import partial
+
+from mutations.mutant import Edit, Mutant, one_edit
 
 _ENVFILE = "tierkeeper/settings/envfile.py"
 _GATHER = "tierkeeper/settings/gather.py"
@@ -16,8 +18,7 @@ def _line(what: str, edit: Edit, test: str) -> Mutant:
     return Mutant("lines of .env", what, (edit,), (f"{_LINES}{test}",))
 
 
-def _url(what: str, edit: Edit, test: str) -> Mutant:
-    return Mutant("URLs of services", what, (edit,), (test,))
+_url = partial(one_edit, "URLs of services")
 
 
 CONFIGURING = (

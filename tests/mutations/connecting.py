@@ -1,6 +1,8 @@
 """What guards the connections to the catalog, behind a pooler and in its schema, broken one at a time."""
 
-from mutations.mutant import Edit, Mutant
+from functools import partial
+
+from mutations.mutant import Edit, Mutant, one_edit
 
 _CONNECTIONS = "tierkeeper/connections.py"
 _DATABASE = "tierkeeper/catalog/database.py"
@@ -14,8 +16,7 @@ def _pooled(what: str, edit: Edit, test: str) -> Mutant:
     return Mutant("behind a pooler", what, (edit,), (f"{_POOLED}{test}",))
 
 
-def _refused(what: str, edit: Edit, test: str) -> Mutant:
-    return Mutant("a catalog that refuses", what, (edit,), (test,))
+_refused = partial(one_edit, "a catalog that refuses")
 
 
 CONNECTING = (

@@ -1,6 +1,8 @@
 """Folders in and out: nothing is left out silently, no file of the user's is replaced, one bad file fails alone."""
 
-from mutations.mutant import Edit, Mutant
+from functools import partial
+
+from mutations.mutant import Edit, one_edit
 
 _WALK = "tierkeeper/cli/support/sourcefiles.py"
 _STORING = "tierkeeper/cli/support/storing.py"
@@ -22,10 +24,7 @@ _FILES = "client/src/tierkeeper_client/files.py"
 _COMMAND = "tierkeeper/cli/commands/store.py"
 _UNIT = "tests/unit/cli/support/test_sourcefiles.py::"
 _TESTS = "tests/integration/cli/commands/test_folders.py::"
-
-
-def _folder(what: str, edit: Edit, *tests: str) -> Mutant:
-    return Mutant("folders", what, (edit,), tests)
+_folder = partial(one_edit, "folders")
 
 
 FOLDERS = (

@@ -29,6 +29,11 @@ class Mutant:
         return f"{self.rule}: {self.broken}"
 
 
+def one_edit(rule: str, broken: str, edit: Edit, *tests: str) -> Mutant:
+    """Return the mutant of a single edit; ``partial(one_edit, rule)`` makes those of a rule."""
+    return Mutant(rule, broken, (edit,), tests)
+
+
 def rotten(mutant: Mutant, tree: Path) -> Iterator[str]:
     """Say which texts do not stand in ``tree`` exactly once: such a mutation breaks nothing, or the wrong thing."""
     for edit in mutant.edits:

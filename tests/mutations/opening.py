@@ -1,6 +1,8 @@
 """What the machine does to a process: files that another party may have put there, servers that die."""
 
-from mutations.mutant import Edit, Mutant
+from functools import partial
+
+from mutations.mutant import Edit, Mutant, one_edit
 
 _FILES = "client/src/tierkeeper_client/files.py"
 _WATCH = "tierkeeper/cli/support/serverwatch.py"
@@ -17,18 +19,9 @@ _SPELLING = "tierkeeper/stores/filesystem/spelling.py"
 _UNIT = "tests/unit/client/test_files.py::"
 _SOURCES = "tests/integration/engine/ingest/test_sources.py::"
 _SETTINGS = "tests/unit/settings/test_settings.py::"
-
-
-def _opens(what: str, edit: Edit, *tests: str) -> Mutant:
-    return Mutant("plain files", what, (edit,), tests)
-
-
-def _owns(what: str, edit: Edit, *tests: str) -> Mutant:
-    return Mutant("ownership", what, (edit,), tests)
-
-
-def _mode(what: str, edit: Edit, *tests: str) -> Mutant:
-    return Mutant("file modes", what, (edit,), tests)
+_opens = partial(one_edit, "plain files")
+_owns = partial(one_edit, "ownership")
+_mode = partial(one_edit, "file modes")
 
 
 OPENING = (

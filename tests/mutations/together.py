@@ -1,6 +1,8 @@
 """Small objects that are written together: durable before they count, each with an outcome of its own."""
 
-from mutations.mutant import Edit, Mutant
+from functools import partial
+
+from mutations.mutant import Edit, one_edit
 
 _WRITING = "tierkeeper/stores/filesystem/writing.py"
 _STORE = "tierkeeper/stores/filesystem/store.py"
@@ -12,10 +14,7 @@ _FOLDERS = "tests/integration/stores/filesystem/test_store.py::"
 _TESTS = "tests/integration/engine/ingest/test_together.py::"
 _DURABLE = f"{_FOLDERS}test_many_copies_are_durable_before_they_count"
 _MEANWHILE = f"{_FOLDERS}test_many_whose_folder_goes_or_that_are_collected"
-
-
-def _together(what: str, edit: Edit, *tests: str) -> Mutant:
-    return Mutant("together", what, (edit,), tests)
+_together = partial(one_edit, "together")
 
 
 TOGETHER = (

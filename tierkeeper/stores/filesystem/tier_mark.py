@@ -11,11 +11,12 @@ import fcntl
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from tierkeeper.stores import tier_mark
 from tierkeeper.stores.errors import MarkNotRead, MarkUnreadable, StorePermanent, TierNotOurs
 from tierkeeper.stores.filesystem import modes
-from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, give_mode
+from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, closing, give_mode
 from tierkeeper.stores.layout import MARK, RESERVED, STAGING
 from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper_client import files
@@ -140,10 +141,5 @@ def _identity(status: os.stat_result) -> FileIdentity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-@contextlib.contextmanager
-def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
-    fd = os.open(name, flags, 0o600, dir_fd=folder)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def _opened(name: str, flags: int, folder: int) -> AbstractContextManager[int]:
+    return closing(os.open(name, flags, 0o600, dir_fd=folder))

@@ -31,6 +31,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM}
 _PERMANENT = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL}  # EINVAL: NotPlainError too
 _IN_USE = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY}
+#: opens the folder of a name in an opened folder
+_Step = Callable[[int, str], int]
 _RACES = 50  # attempts to use a folder that is removed concurrently, before another cause is assumed
 
 
@@ -98,10 +100,8 @@ class Tree:
             fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise self._elsewhere(error) from error
-        try:
+        with closing(fd):
             yield fd
-        finally:
-            os.close(fd)
 
     def _elsewhere(self, error: OSError) -> StoreError:
         if error.errno in {errno.ENOENT, errno.ESTALE}:  # neither says anything about the objects below
@@ -115,14 +115,10 @@ class Tree:
     @contextlib.contextmanager
     def folder(self, folders: list[str]) -> Iterator[int]:
         """Open an existing folder below the root; raises OSError untranslated."""
-        with self.opened() as root:
-            fd = self._beneath(root, folders, _inner)
-            try:
-                yield fd
-            finally:
-                os.close(fd)
+        with self.opened() as root, closing(self._beneath(root, folders, _inner)) as fd:
+            yield fd
 
-    def _beneath(self, root: int, folders: Sequence[str], step: Callable[[int, str], int]) -> int:
+    def _beneath(self, root: int, folders: Sequence[str], step: _Step) -> int:
         """Open a folder below an opened one, each by a ``step`` from the one before; raises OSError."""
         fd = root
         try:
@@ -142,14 +138,15 @@ class Tree:
         A concurrent delete may remove the folder as empty between its creation and the move: it is then created again.
         """
         for attempt in range(_RACES):
-            with contextlib.suppress(FileNotFoundError), self.opened() as root, _opened_inner(root, STAGING) as staging:
+            with (
+                contextlib.suppress(FileNotFoundError),
+                self.opened() as root,
+                closing(_inner(root, STAGING)) as staging,
+            ):
                 self._require_all(moves, staging, folders)
-                fd = self._beneath(root, folders, self._made)
-                try:
+                with closing(self._beneath(root, folders, self._made)) as fd:
                     self._move(moves, staging, fd)
                     self.sync(fd)
-                finally:
-                    os.close(fd)
                 return
             time.sleep(0.001 * attempt)
         raise StoreTransient(tier=self.tier, reason=f"{'/'.join(folders)} is removed again and again")
@@ -159,25 +156,22 @@ class Tree:
 
         The caller makes the moves durable.
         """
-        made = partial(self._made, synced=False)
-        with self.opened() as root, _opened_inner(root, STAGING) as staging:
-            parent = _LastFolder(lambda folders: self._beneath(root, folders, made))
+        step = partial(self._made, synced=False)
+        with self.opened() as root, closing(_inner(root, STAGING)) as staging:
+            parent = _LastFolder(lambda folders: self._beneath(root, folders, step))
             try:
-                return [self._placed(moves, folders, staging, parent) for moves, folders in placings]
+                return [self._placed(moves, folders, staging, parent, step) for moves, folders in placings]
             finally:
                 parent.close()
 
     def _placed(
-        self, moves: dict[str, str], folders: list[str], staging: int, parent: "_LastFolder"
+        self, moves: dict[str, str], folders: list[str], staging: int, parent: "_LastFolder", step: _Step
     ) -> Exception | None:
         try:
             with contextlib.suppress(FileNotFoundError):
                 self._require_all(moves, staging, folders)
-                fd = self._beneath(parent.opened(folders[:-1]), folders[-1:], partial(self._made, synced=False))
-                try:
+                with closing(self._beneath(parent.opened(folders[:-1]), folders[-1:], step)) as fd:
                     self._move(moves, staging, fd)
-                finally:
-                    os.close(fd)
                 return None
             parent.close()  # a concurrent delete removed a folder as empty
             self.place(moves, folders)
@@ -293,12 +287,12 @@ def _inner(fd: int, name: str) -> int:
 
 
 @contextlib.contextmanager
-def _opened_inner(fd: int, name: str) -> Iterator[int]:
-    inner = _inner(fd, name)
+def closing(fd: int) -> Iterator[int]:
+    """Close an opened file or folder behind the block."""
     try:
-        yield inner
+        yield fd
     finally:
-        os.close(inner)
+        os.close(fd)
 
 
 class _LastFolder:

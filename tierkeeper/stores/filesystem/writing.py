@@ -22,7 +22,7 @@ from tierkeeper.stores.base import ObjectInfo, Put
 from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import ContentMismatch
 from tierkeeper.stores.filesystem import modes, syncing
-from tierkeeper.stores.filesystem.tree import Tree, give_mode
+from tierkeeper.stores.filesystem.tree import Tree, closing, give_mode
 from tierkeeper.stores.layout import STAGING
 from tierkeeper.values.plain import plain
 from tierkeeper_client import files
@@ -137,12 +137,9 @@ def _fill(
 @contextlib.contextmanager
 def new_file(name: str, folder: int, mode: int) -> Iterator[int]:
     """Make a file of exactly this mode in an opened folder, open to be written."""
-    file = os.open(files.system_name(name), _NEW, mode, dir_fd=folder)
-    try:
+    with closing(os.open(files.system_name(name), _NEW, mode, dir_fd=folder)) as file:
         give_mode(file, mode)
         yield file
-    finally:
-        os.close(file)
 
 
 def write_all(fd: int, piece: bytes) -> None:
