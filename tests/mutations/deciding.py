@@ -156,7 +156,7 @@ _R12 = (
         (
             Edit(
                 COLLECT,
-                "    blobs.lock(connection, sorted({blob for _, blob in picked}))\n    permission",
+                "    blobs.lock(connection, [blob for _, blob in picked])\n    permission",
                 "    permission",
             ),
         ),

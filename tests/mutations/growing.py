@@ -157,6 +157,30 @@ GROWING = (
         (f"{_MANY}test_each_artifact_has_one_receipt",),
     ),
     Mutant(
+        "many artifacts",
+        "what protects an artifact is not asked beside the decision about it",
+        (Edit("tierkeeper/engine/moment.py", ", decide.protects(facts, policy, self.now)\n", ", ()\n"),),
+        (f"{_MANY}test_each_artifact_protects",),
+    ),
+    Mutant(
+        "R14",
+        "contents are locked in no order",
+        (Edit("tierkeeper/base/ids.py", "    return sorted(set(ids), key=_NUMBER)\n", "    return list(set(ids))\n"),),
+        ("tests/unit/base/test_ids.py",),
+    ),
+    Mutant(
+        "growth",
+        "content of a message is read in a thread",
+        (
+            Edit(
+                "tierkeeper/engine/ingest/ingest.py",
+                "(item[0] in known.held or isinstance(item[1].content, InlineContent))",
+                "item[0] in known.held",
+            ),
+        ),
+        ("tests/integration/engine/ingest/test_sources.py::test_content_of_a_message_is_hashed_without_a_thread",),
+    ),
+    Mutant(
         "recompute",
         "a run that others ended is continued",
         (

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base.ids import new_id
+from tierkeeper.base.ids import in_order, new_id
 from tierkeeper.catalog.statements import typed
 
 _LOCK = sa.text("SELECT id FROM blobs WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
@@ -32,7 +32,7 @@ _DROP = sa.text("""
 
 def lock(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
     """Lock these blobs in the order of their ids, in a statement of its own; return those that exist."""
-    wanted = sorted(set(ids))
+    wanted = in_order(ids)
     return set(connection.execute(_LOCK, {"ids": wanted}).scalars()) if wanted else set()
 
 
@@ -69,4 +69,4 @@ def _find(
 
 def drop_unused(connection: sa.Connection, ids: Iterable[UUID]) -> None:
     """Delete those of these locked blobs that have no placement and no artifact left."""
-    connection.execute(_DROP, {"ids": sorted(set(ids))})
+    connection.execute(_DROP, {"ids": in_order(ids)})

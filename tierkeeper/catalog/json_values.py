@@ -9,6 +9,8 @@ from typing import Any
 
 from models.artifact import DEEPEST, DIGITS, SHORT
 
+_EMPTY = ("{}", b"{}")
+
 
 class UnreadableJson(dict[str, Any]):
     """Stands, empty, for JSON that cannot be read: nested too deep, or with a number of thousands of digits."""
@@ -20,6 +22,8 @@ def read_json(text: str | bytes) -> Any:  # noqa: ANN401  any JSON
     :data:`tierkeeper.catalog.conditions.UNREADABLE` says the same in SQL.
     """
     try:
+        if text in _EMPTY:  # most tags and metadata: it takes a tenth of the time
+            return {}
         if len(text) <= SHORT:
             return json.loads(text)
         value = json.loads(text, parse_int=_bounded(int), parse_float=_bounded(float))

@@ -64,7 +64,8 @@ class ArtifactRow:
     @property
     def opaque(self) -> tuple[str, ...]:
         """The columns that cannot be read and that policies match, so that what protects the artifact is not known."""
-        return tuple(name for name in ("metadata", "tags") if isinstance(getattr(self, name), UnreadableJson))
+        read = (("metadata", self.metadata), ("tags", self.tags))
+        return tuple([name for name, value in read if isinstance(value, UnreadableJson)])
 
     @property
     def ref(self) -> Ref:
@@ -111,7 +112,7 @@ class ArtifactRow:
             not_before=_never(self.not_before),
             retain_until=_never(self.retain_until),
             override=self._override(now),
-            holds=(*self.holds, *(f"its {name} cannot be read" for name in self.opaque)),
+            holds=self.holds + tuple([f"its {name} cannot be read" for name in self.opaque]),
             newer_live=self.newer_live,
         )
 

@@ -19,7 +19,7 @@ from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine.active_policies import ActivePolicies
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy import decide
-from tierkeeper.policy.decision import Decision
+from tierkeeper.policy.decision import Decision, Facts
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Policy
 
@@ -61,8 +61,12 @@ class Moment:
 
     def coming(self, row: ArtifactRow, at: datetime) -> Decision:
         """Return what will be wanted of an artifact ``at`` a later time, if nothing else changes until then."""
-        policy = self.policies.governing(row.subject)
-        return decide.decide(row.facts(at), policy, now=at, default_undo=self.limits.undo)
+        return self._decision(row.facts(at), self.policies.governing(row.subject), at)
+
+    def judged(self, row: ArtifactRow) -> tuple[Decision, tuple[str, ...]]:
+        """Return what :meth:`decide` and :meth:`protects` return, from one reading of the row's facts."""
+        facts, policy = row.facts(self.now), self.policies.governing(row.subject)
+        return self._decision(facts, policy, self.now), decide.protects(facts, policy, self.now)
 
     def protects(self, row: ArtifactRow) -> tuple[str, ...]:
         """Return why the content of an artifact may not be destroyed now; empty if it may."""
@@ -80,3 +84,6 @@ class Moment:
         """Return when the undo window of an artifact that is deleted now ends."""
         undo = self.policies.governing(row.subject).undo or self.limits.undo
         return undo.after(self.now)
+
+    def _decision(self, facts: Facts, policy: Policy, at: datetime) -> Decision:
+        return decide.decide(facts, policy, now=at, default_undo=self.limits.undo)

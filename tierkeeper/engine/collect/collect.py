@@ -28,7 +28,7 @@ from tierkeeper.audit.placements import CopyCollected, DoomedCopy
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
-from tierkeeper.base.ids import new_id
+from tierkeeper.base.ids import in_order, new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, blobs, events, placements, refusals, unseen
@@ -51,7 +51,7 @@ from tierkeeper.values.runs import SweepResult
 _log = log.get(__name__)
 
 _BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
-_ENDED = 1000  # artifacts that one transaction gives their receipts
+_ENDED = 2 * _BATCH  # artifacts that one transaction gives their receipts: most batches end in one
 _REPEAT_SECONDS = 60.0  # until a failed delete is tried again
 _LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
 
@@ -177,7 +177,7 @@ def _mark_candidates(
     away: Mapping[str, Verdict],
     seen: SeenCopies,
 ) -> tuple[list[Marked], list[Verdict]]:
-    blobs.lock(connection, sorted({blob for _, blob in picked}))
+    blobs.lock(connection, [blob for _, blob in picked])
     permission.require(connection)
     judged = judgement.judge_batch(connection, engine, picked, away=away, seen=seen)
     if not dry_run:
@@ -250,7 +250,7 @@ def _forget_copies(
     deleted = [m for m in marked if results[m.placement.id].state is DeleteState.DELETED]
     locked = [m.placement.id for m in marked if results[m.placement.id].state is DeleteState.LOCKED]
     failed = [m.placement.id for m in marked if results[m.placement.id].state is DeleteState.FAILED]
-    of = sorted({m.placement.blob_id for m in marked})
+    of = in_order(m.placement.blob_id for m in marked)
     blobs.lock(connection, of)
     now = catalog_now(connection)
     bytes_gone = [m.placement.id for m in deleted]

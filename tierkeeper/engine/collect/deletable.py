@@ -45,9 +45,9 @@ class Needs:
 
     def added(self, row: ArtifactRow, moment: Moment) -> "Needs":
         """Add what one artifact wants, by its last commit and as decided now (R7), and what protects it."""
-        decision = moment.decide(row)
+        decision, protections = moment.judged(row)
         wanted = self.wanted | row.wanted | decision.tiers if row.counted else self.wanted
-        if not moment.protects(row):
+        if not protections:
             return Needs(wanted, self.protected, self.guarded)
         retention = decision.policy.retention
         guarded = self.guarded if retention is None else self.guarded | retention.tiers

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.ids import in_order
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.collect import deletable
@@ -61,7 +62,7 @@ def judge_batch(
     were right, and ``to_see`` names those to check.
     """
     chosen = {placement for placement, _ in candidates}
-    of = sorted({blob for _, blob in candidates})
+    of = in_order(blob for _, blob in candidates)
     moment = Moment.read(connection, engine)
     copies = placements.of_blobs(connection, of)
     added = _needs(connection, moment, copies)

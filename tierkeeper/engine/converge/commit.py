@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.artifacts import ArtifactParked, CommittedStanding, Moved, ParkReason
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import ContentLost, NoReadableCopy, TierkeeperError
+from tierkeeper.base.ids import in_order
 from tierkeeper.base.states import ArtifactState, Outcome, Vouched
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
 from tierkeeper.catalog.database import Database, catalog_now
@@ -81,7 +82,7 @@ def batch(
     ``done``: the results of its intents; ``foreign``: blobs that another worker is copying; ``unread``: by placement
     id, why copies that are not vouched for could not be read; ``lockable``: see :func:`worm.wanted`.
     """
-    touched = sorted(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
+    touched = in_order(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
     artifacts.lock_only(connection, ids)
     held = schedule.lock(connection, ids)

@@ -23,7 +23,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base.errors import TierkeeperError
-from tierkeeper.base.ids import new_id
+from tierkeeper.base.ids import in_order, new_id
 from tierkeeper.base.quantities import format_count
 from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
@@ -176,7 +176,7 @@ def step_2_decide(
         moment = Moment.read(connection, engine)
         rows = artifacts.load(connection, ids)
         of = [row for row in rows if row.blob_id is not None]
-        ids_of_blobs = sorted({row.blob_id for row in of if row.blob_id is not None})
+        ids_of_blobs = in_order(row.blob_id for row in of if row.blob_id is not None)
         wants = artifacts.sibling_wants(connection, ids_of_blobs, batch=ids)
         copies = placements.of_blobs(connection, ids_of_blobs)
         decided = [(row, moment.decide(row)) for row in of]
@@ -195,7 +195,7 @@ def step_2_decide(
     lacking = {b for b, tiers in wanted.items() if b in owner and fates.lacking(tiers, copies[b])}
     doubts = [
         unvouched.Doubt(copy, owner[blob].content)
-        for blob in sorted(lacking)
+        for blob in in_order(lacking)
         for copy in _to_read(engine, wanted[blob], copies[blob], passed)
     ]
     return Decided(
@@ -204,7 +204,7 @@ def step_2_decide(
         rule=rule,
         owner=owner,
         lacking=frozenset(lacking),
-        suspects=tuple(p for blob in sorted(lacking) for p in copies[blob] if p.suspect and p.tier in engine.stores),
+        suspects=tuple(p for blob in in_order(lacking) for p in copies[blob] if p.suspect and p.tier in engine.stores),
         doubts=tuple(doubts),
         unread=passed,
         retained=worm.tiers_of(decision.policy for _row, decision in decided),
@@ -232,7 +232,7 @@ def _write_intents(
     now = catalog_now(connection)
     copies = placements.of_blobs(connection, decided.lacking)
     new_rows = []
-    for blob in sorted(decided.lacking):
+    for blob in in_order(decided.lacking):
         sources = [p for p in fates.sources(copies[blob]) if p.tier in engine.stores]
         if not sources:
             continue  # no source, or the content itself is gone since step 2: the commit reports it

@@ -81,7 +81,7 @@ def vouch(
 def _mark_verified(
     connection: sa.Connection, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None]
 ) -> set[UUID]:
-    blobs.lock(connection, sorted({copy.blob_id for copy in copies}))
+    blobs.lock(connection, [copy.blob_id for copy in copies])
     return placements.mark_verified(
         connection, {copy.id: pins.get(copy.id) for copy in copies}, now=catalog_now(connection)
     )

@@ -151,7 +151,7 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
     ids = brake_counts.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
     if not ids:
         return 0
-    blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))
+    blobs.lock(connection, artifacts.blobs_of(connection, ids))
     rows = artifacts.lock(connection, ids)
     held = schedule.lock(connection, ids)
     moment = Moment.read(connection, engine)

@@ -29,7 +29,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable, InvalidInput, TierkeeperError
-from tierkeeper.base.ids import new_id
+from tierkeeper.base.ids import in_order, new_id
 from tierkeeper.catalog import artifacts, blobs, dedup_scopes, placements
 from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine.context import Engine
@@ -43,7 +43,7 @@ from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import ContentOpening, ItemError, ItemResult, Ref, StoreResult
-from tierkeeper_client.contract import StoreArgs
+from tierkeeper_client.contract import InlineContent, StoreArgs
 
 #: rounds of an item whose copy vanishes between two steps; each further round needs another purge in between
 _ROUNDS = 5
@@ -121,7 +121,7 @@ def store_many(
                 return error
 
         # a thread for what is in memory costs more than it does
-        others = [item for item in unread if item[0] not in known.held]
+        others = [item for item in unread if not (item[0] in known.held or isinstance(item[1].content, InlineContent))]
         in_threads = dict(zip((i[0] for i in others), engine.in_parallel(read, others), strict=True))
         for position, args in unread:
             result = in_threads[position] if position in in_threads else read((position, args))
@@ -214,7 +214,7 @@ def _intend_copies(
     scopes = dedup_scopes.scopes(connection, [i.args.tenant for i in items])
     taken = blobs.take(connection, [(scopes[i.args.tenant], i.content.sha256, i.content.size) for i in items])
     moment = Moment.read(connection, engine)
-    copies = placements.of_blobs(connection, sorted(set(taken.values())))
+    copies = placements.of_blobs(connection, in_order(taken.values()))
     latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
     intents: dict[int, list[Intent]] = {}
     firsts: dict[int, frozenset[str]] = {}

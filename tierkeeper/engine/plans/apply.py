@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound, PlanUnusable
-from tierkeeper.base.ids import new_id
+from tierkeeper.base.ids import in_order, new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.catalog import artifacts, placements, plans, policies, runs, schedule
 from tierkeeper.catalog.database import Database, catalog_now
@@ -148,7 +148,7 @@ def _judge(
 ) -> tuple[dict[UUID, ArtifactRow], dict[UUID, str]]:
     """Return the items' artifacts, and by artifact the reasons of the skipped ones."""
     rows = {row.id: row for row in artifacts.load(connection, [item.artifact for item in page])}
-    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
+    copies = placements.of_blobs(connection, in_order(r.blob_id for r in rows.values() if r.blob_id))
     entries = schedule.of_many(connection, list(rows))
     moment = Moment.read(connection, engine)
     skipped: dict[UUID, str] = {}

@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base import callers
+from tierkeeper.base.ids import in_order
 from tierkeeper.catalog import artifacts, browse, placements, schedule
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
@@ -102,7 +103,7 @@ def _items(
     """Decide about each of these artifacts; return the items by artifact."""
     at = view.as_of or moment.now
     rows = artifacts.load(connection, ids)
-    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id}))
+    copies = placements.of_blobs(connection, in_order(r.blob_id for r in rows if r.blob_id))
     dues = schedule.of_many(connection, ids)
     decided = [(row, moment.coming(row, at)) for row in rows]
     stopped: set[UUID] = set()

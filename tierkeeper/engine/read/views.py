@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.kinds import EventType
 from tierkeeper.base.errors import ArtifactNotFound
+from tierkeeper.base.ids import in_order
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import (
     artifacts,
@@ -53,7 +54,7 @@ def _whole(engine: Engine, connection: sa.Connection, row: ArtifactRow) -> Artif
 
 def views(settings: Settings, connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
     """Return these artifacts with their copies and their next steps."""
-    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id is not None}))
+    copies = placements.of_blobs(connection, in_order(r.blob_id for r in rows if r.blob_id is not None))
     due = schedule.of_many(connection, [row.id for row in rows])
     labels = policies.labels(connection, {row.policy_id for row in rows if row.policy_id is not None})
     deleting = [c.id for of_blob in copies.values() for c in of_blob if c.state is PlacementState.DELETING]

@@ -1,4 +1,4 @@
-"""Content that is not in the message: staged uploads and sources by URL."""
+"""Where content comes from: the message, staged uploads, sources by URL."""
 
 import hashlib
 import os
@@ -7,20 +7,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import current_thread
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import boto3
 import pytest
+from support.callers import TESTER
 from support.canaries import come_through
 from support.house import House, OpenHouse, staged
 from support.stored_objects import MIB
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentDiffers, SourceChanged, SourceRefused, StagedContentMissing
-from tierkeeper.engine.ingest import ingest
+from tierkeeper.engine.ingest import ingest, sources
 from tierkeeper.stores.errors import ContentMismatch, StorePermanent
+from tierkeeper_client import digest
 from tierkeeper_client.contract import SourceContent, StagedContent
+
+
+def test_content_of_a_message_is_hashed_without_a_thread(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in memory, and handing it to a thread would take longer than its hash."""
+    hashing = []
+
+    def noted(file: BinaryIO) -> digest.Digest:
+        hashing.append(current_thread())
+        return digest.digest_of(file)
+
+    monkeypatch.setattr(sources, "digest_of", noted)
+    house.keeper.artifacts.store_many([house.args(f"d/{n}", b"%d" % n) for n in range(5)], caller=TESTER)
+    assert hashing == [current_thread()] * 5
 
 
 def test_staged_content_is_taken(house: House) -> None:
