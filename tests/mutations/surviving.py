@@ -43,6 +43,13 @@ SURVIVING = (
         "test_a_bucket_that_was_emptied_costs_nothing",
     ),
     _broken(
+        "of two copies of a content none is looked at",
+        _CANDIDATES,
+        "if len(copies[blob]) > 1]",
+        "if len(copies[blob]) > 2]",
+        "test_a_bucket_that_was_emptied_costs_nothing",
+    ),
+    _broken(
         "the decision does not ask for what was seen",
         _CANDIDATES,
         "if seen is not None and any(",

@@ -64,8 +64,9 @@ class ArtifactRow:
     @property
     def opaque(self) -> tuple[str, ...]:
         """The columns that cannot be read and that policies match, so that what protects the artifact is not known."""
-        read = (("metadata", self.metadata), ("tags", self.tags))
-        return tuple([name for name, value in read if isinstance(value, UnreadableJson)])
+        if not isinstance(self.metadata, UnreadableJson) and not isinstance(self.tags, UnreadableJson):
+            return ()  # nearly all, for each decision
+        return tuple(name for name in ("metadata", "tags") if isinstance(getattr(self, name), UnreadableJson))
 
     @property
     def ref(self) -> Ref:
@@ -101,6 +102,7 @@ class ArtifactRow:
         just now, an unknown end does not come.
         """
         stored_at = now if isinstance(self.stored_at, Outside) else self.stored_at
+        opaque = self.opaque
         return Facts(
             id=self.id,
             state=self.state,
@@ -112,7 +114,7 @@ class ArtifactRow:
             not_before=_never(self.not_before),
             retain_until=_never(self.retain_until),
             override=self._override(now),
-            holds=self.holds + tuple([f"its {name} cannot be read" for name in self.opaque]),
+            holds=self.holds + tuple(f"its {name} cannot be read" for name in opaque) if opaque else self.holds,
             newer_live=self.newer_live,
         )
 

@@ -59,13 +59,15 @@ def judge_batch(
 
     A copy in a tier that is ``away`` (whose place is not confirmed to be its own) is left out, and does not count as
     another copy of its blob either. ``seen`` None: no copy was checked yet; the result is what would go if all copies
-    were right, and ``to_see`` names those to check.
+    were right, and ``to_see`` names those to check; a blob's only copy, beside which none stays, is left out of it.
     """
     chosen = {placement for placement, _ in candidates}
     of = in_order(blob for _, blob in candidates)
     moment = Moment.read(connection, engine)
     copies = placements.of_blobs(connection, of)
-    added = _needs(connection, moment, copies)
+    if seen is None:
+        of = [blob for blob in of if len(copies[blob]) > 1]
+    added = _needs(connection, moment, {blob: copies[blob] for blob in of})
     late = engine.settings.engine.lease
     judged = JudgedCandidates()
     for blob in of:
