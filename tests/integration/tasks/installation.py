@@ -1,6 +1,5 @@
 """A catalog, a broker, tiers in folders, and the processes that use them."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from celery import Celery
+from support import checkout
+from support.checkout import ROOT
 from support.processes import LocalProcess
 
 from tierkeeper.keeper import Keeper
@@ -18,9 +19,6 @@ from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import Ref
 
 PATIENCE = 60  # seconds
-TESTS = Path(__file__).parents[2]
-#: the tree that the tests belong to comes first: a mutated copy's worker runs the copy's code, not what is installed
-PATHS = TESTS, TESTS.parent, TESTS.parent / "client" / "src"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,8 @@ class Installation:
         """Start the worker ``name``@test, of our app or of one made from it, and wait until it is ready."""
         node = f"{name}@test"
         command = [sys.executable, "-m", "celery", "-A", app, "worker", "-n", node, *arguments]
-        process = LocalProcess(
-            name, command, folder=folder, env={**self.env, "PYTHONPATH": os.pathsep.join(map(str, PATHS)), **env}
-        )
+        path = checkout.first(ROOT / "tests")
+        process = LocalProcess(name, command, folder=folder, env={**self.env, "PYTHONPATH": path, **env})
         wait_until(lambda: f"{node} ready".encode() in process.logs() or process.status == "exited")
         assert process.status == "running", process.logs().decode()
         return process

@@ -47,6 +47,7 @@ def broker() -> Iterator[Valkey]:
 def test_what_cannot_be_restored_is_refused_and_stops_nothing(broker: Valkey) -> None:
     """The oldest entry returns to its queue though younger ones are unreadable; a consumer gets those as they are."""
     with GuardedConnection(broker.url) as connection, redis.Redis(unix_socket_path=str(broker.socket)) as server:
+        server.flushall()
         channel: Any = connection.channel()
         channel.queue_declare("ingest")
         channel._active_queues.append("ingest")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from support import checkout
 from support.locales import ASCII
 
 from tierkeeper.base.errors import OutputFull
@@ -17,11 +18,12 @@ from tierkeeper.cli.support import streams
 from tierkeeper.cli.support.output import PlainConsole
 
 TIERKEEPER = Path(sys.executable).with_name("tierkeeper")
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": checkout.first()}
 
 
 def run(folder: Path, *arguments: str, output: str | None = None, **more: str) -> subprocess.CompletedProcess[bytes]:
     """One command in an empty folder; ``output``: the device that its standard output goes to."""
-    environment = {"PATH": os.environ["PATH"], **more}
+    environment = {**ENVIRONMENT, **more}
     with Path(output or os.devnull).open("wb") as device:
         return subprocess.run(
             [TIERKEEPER, *arguments],
@@ -47,9 +49,8 @@ def test_an_output_that_is_read_no_more(tmp_path: Path, arguments: list[str]) ->
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as pipe:
-        environment = {"PATH": os.environ["PATH"]}
         command = [str(TIERKEEPER), *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, stdout=pipe, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (141, b"")
 
 

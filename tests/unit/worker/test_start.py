@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from support import prepared
+from support import checkout, prepared
+from support.checkout import ROOT
 
 from tierkeeper.base import supervised
 from tierkeeper.cli.support import programs
@@ -18,12 +19,10 @@ from tierkeeper.cli.support.session import Session
 from tierkeeper.settings.settings import Settings
 from worker import start
 
-ROOT = Path(__file__).parents[3]
-PATHS = ROOT, ROOT / "client" / "src"
 ENVIRONMENT = {
     "TIERKEEPER_BROKER__URL": "redis://127.0.0.1:1/0",
     "TIERKEEPER_CATALOG__URL": "postgresql://127.0.0.1:1/none",
-    "PYTHONPATH": os.pathsep.join(map(str, PATHS)),
+    "PYTHONPATH": checkout.first(),
 }
 IN_A_THREAD = """
 import os, sys, threading
@@ -92,7 +91,7 @@ def test_helper_processes_and_a_configuration_of_ones_own(folder: Path, tmp_path
 def test_neither_threads_nor_django_look_there(folder: Path, tmp_path: Path) -> None:
     """Threads get our app and not Celery's default, which reads a file there; Django's support is left out."""
     mark = prepared.prepare(folder)
-    path = os.pathsep.join(map(str, (*PATHS, prepared.django(tmp_path / "site"))))
+    path = checkout.first(prepared.django(tmp_path / "site"))
     done = _run([sys.executable, "-P", "-c", IN_A_THREAD], folder, DJANGO_SETTINGS_MODULE="site", PYTHONPATH=path)
     assert (done.returncode, done.stdout) == (0, "[True] False\n"), done.stderr
     assert not mark.exists(), mark.read_text()

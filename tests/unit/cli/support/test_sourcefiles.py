@@ -140,3 +140,4 @@ def test_a_folder_that_is_named_twice_is_taken_once(folder: Path) -> None:
     walk.add(SourceFile(folder / "a.txt", "a.txt"))
     assert names(walk.result) == ["a.txt", "sub/b.txt"]
     assert not walk.result.left_out
+    assert not walk.result.doubled
