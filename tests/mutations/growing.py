@@ -163,6 +163,18 @@ GROWING = (
         (f"{_MANY}test_each_artifact_protects",),
     ),
     Mutant(
+        "the gate",
+        "what cannot be read protects nothing",
+        (
+            Edit(
+                "tierkeeper/catalog/rows.py",
+                'holds=self.holds + tuple(f"its {name} cannot be read" for name in opaque) if opaque else self.holds,',
+                "holds=self.holds,",
+            ),
+        ),
+        ("tests/unit/engine/test_moment.py::test_what_cannot_be_read_protects",),
+    ),
+    Mutant(
         "R14",
         "contents are locked in no order",
         (Edit("tierkeeper/base/ids.py", "    return sorted(set(ids), key=_NUMBER)\n", "    return list(set(ids))\n"),),
@@ -174,8 +186,20 @@ GROWING = (
         (
             Edit(
                 "tierkeeper/engine/ingest/ingest.py",
-                "(item[0] in known.held or isinstance(item[1].content, InlineContent))",
-                "item[0] in known.held",
+                "in named if isinstance(args.content, InlineContent)}",
+                "in ()}",
+            ),
+        ),
+        ("tests/integration/engine/ingest/test_sources.py::test_content_of_a_message_is_hashed_without_a_thread",),
+    ),
+    Mutant(
+        "growth",
+        "given files are hashed one after another",
+        (
+            Edit(
+                "tierkeeper/engine/ingest/ingest.py",
+                "for position, args in named if isinstance(args.content",
+                "for position, args in asked if isinstance(args.content",
             ),
         ),
         ("tests/integration/engine/ingest/test_sources.py::test_content_of_a_message_is_hashed_without_a_thread",),

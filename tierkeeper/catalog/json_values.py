@@ -9,7 +9,7 @@ from typing import Any
 
 from models.artifact import DEEPEST, DIGITS, SHORT
 
-_EMPTY = ("{}", b"{}")
+_OPENING = ("{", ord("{"))  # of text, of bytes
 
 
 class UnreadableJson(dict[str, Any]):
@@ -22,7 +22,7 @@ def read_json(text: str | bytes) -> Any:  # noqa: ANN401  any JSON
     :data:`tierkeeper.catalog.conditions.UNREADABLE` says the same in SQL.
     """
     try:
-        if text in _EMPTY:  # most tags and metadata: it takes a tenth of the time
+        if len(text) == len("{}") and text[0] in _OPENING:  # most tags and metadata: a tenth of the time
             return {}
         if len(text) <= SHORT:
             return json.loads(text)

@@ -167,7 +167,7 @@ def archive_all(house: House) -> None:
         house.archive(VERSIONED, all_versions=True)
 
 
-def looks(house: House) -> Acts:
+def looks(house: House, size: int) -> Acts:
     """Return what users look at."""
     keeper = house.keeper
 
@@ -199,7 +199,7 @@ def looks(house: House) -> Acts:
         "ls --all-versions --all": find(all_versions=True, state=None),
         "ls, the last page": last_page,
         "ls --all-versions of a name": lambda: page_of_versions(2),
-        "ls --all-versions of a name, further": lambda: page_of_versions(900),
+        "ls --all-versions of a name, further": lambda: page_of_versions(size // 11),
         "show one of many": lambda: house.show(f"{SHARED}-5"),
         "explain one of many": lambda: keeper.artifacts.explain(house.ref(f"{SHARED}-5")),
         "get one of many": lambda: house.read(f"{SHARED}-5"),
@@ -345,7 +345,7 @@ def opened(
 def explained(house: House, size: int) -> ExplainedStatements:
     """Return the plan of every statement that these acts and looks send."""
     plans = ExplainedStatements()
-    for doing, act in {**sweeps(house, size), **looks(house)}.items():
+    for doing, act in {**sweeps(house, size), **looks(house, size)}.items():
         if doing == "stats, much refused":
             refuse_much(house, size)
         with plans.of(house.keeper.engine.catalog.engine, doing):

@@ -8,6 +8,7 @@ from support.artifact_rows import NOW, ROW
 from unit.policy.samples import PHASES, WEEK, policy, retention, tier_set
 
 from tierkeeper.base.states import ArtifactState
+from tierkeeper.catalog.json_values import UnreadableJson
 from tierkeeper.engine.active_policies import ActivePolicies
 from tierkeeper.engine.moment import Limits, Moment
 from tierkeeper.policy.decision import Action
@@ -95,3 +96,17 @@ def test_the_next_phase() -> None:
         NOW + 90 * DAY,
         None,
     ]
+
+
+@pytest.mark.parametrize("column", ["metadata", "tags"])
+def test_what_cannot_be_read_protects(column: str) -> None:
+    """Policies match by it, so nobody can tell what protects the artifact: it is not destroyed, nor is its content."""
+    now = moment(days=91)
+    deleted = replace(ROW, state=ArtifactState.DELETED, purge_at=NOW + 90 * DAY)
+    assert now.judged(deleted) == (now.decide(deleted), ())
+    assert now.decide(deleted).action is Action.DESTROY
+    unreadable = replace(deleted, **{column: UnreadableJson()})
+    assert now.decide(unreadable).action is Action.KEEP
+    protections = now.protects(replace(unreadable, state=ArtifactState.PURGED))
+    assert [column in each for each in protections] == [True]
+    assert now.judged(unreadable) == (now.decide(unreadable), now.protects(unreadable))

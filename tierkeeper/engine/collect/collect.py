@@ -51,7 +51,7 @@ from tierkeeper.values.runs import SweepResult
 _log = log.get(__name__)
 
 _BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
-_ENDED = 2 * _BATCH  # artifacts that one transaction gives their receipts: most batches end in one
+_ENDED = 1000  # artifacts that one transaction gives their receipts: each is read whole, and their contents are locked
 _REPEAT_SECONDS = 60.0  # until a failed delete is tried again
 _LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
 

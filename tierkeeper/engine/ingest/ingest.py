@@ -121,7 +121,8 @@ def store_many(
                 return error
 
         # a thread for what is in memory costs more than it does
-        others = [item for item in unread if not (item[0] in known.held or isinstance(item[1].content, InlineContent))]
+        in_memory = {position for position, args in named if isinstance(args.content, InlineContent)} | set(known.held)
+        others = [item for item in unread if item[0] not in in_memory]
         in_threads = dict(zip((i[0] for i in others), engine.in_parallel(read, others), strict=True))
         for position, args in unread:
             result = in_threads[position] if position in in_threads else read((position, args))

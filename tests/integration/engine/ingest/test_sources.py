@@ -1,6 +1,7 @@
 """Where content comes from: the message, staged uploads, sources by URL."""
 
 import hashlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -22,12 +23,13 @@ from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentDiffers, SourceChanged, SourceRefused, StagedContentMissing
 from tierkeeper.engine.ingest import ingest, sources
 from tierkeeper.stores.errors import ContentMismatch, StorePermanent
+from tierkeeper.values.artifacts import ItemError
 from tierkeeper_client import digest
-from tierkeeper_client.contract import SourceContent, StagedContent
+from tierkeeper_client.contract import SourceContent, StagedContent, StoreArgs
 
 
 def test_content_of_a_message_is_hashed_without_a_thread(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is in memory, and handing it to a thread would take longer than its hash."""
+    """It is in memory, and handing it to a thread would take longer than its hash; given files are read in threads."""
     hashing = []
 
     def noted(file: BinaryIO) -> digest.Digest:
@@ -35,8 +37,14 @@ def test_content_of_a_message_is_hashed_without_a_thread(house: House, monkeypat
         return digest.digest_of(file)
 
     monkeypatch.setattr(sources, "digest_of", noted)
-    house.keeper.artifacts.store_many([house.args(f"d/{n}", b"%d" % n) for n in range(5)], caller=TESTER)
+    items: list[StoreArgs | ItemError] = [house.args(f"d/{n}", b"%d" % n) for n in range(5)]
+    house.keeper.artifacts.store_many(items, caller=TESTER)
     assert hashing == [current_thread()] * 5
+    hashing.clear()
+    large = {n: partial(io.BytesIO, bytes(sources._KEPT + 1) + b"%d" % n) for n in range(5)}
+    house.keeper.artifacts.store_many(items, caller=TESTER, contents=large)
+    assert len(hashing) == 5
+    assert current_thread() not in hashing
 
 
 def test_staged_content_is_taken(house: House) -> None:
