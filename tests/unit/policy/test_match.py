@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from unit.policy.samples import policy
 
@@ -224,6 +224,7 @@ TEXTS = st.text(alphabet="ab-]!", max_size=6)
 
 
 @given(PATTERNS, PATTERNS, TEXTS)
+@example("*a", "b*", "ba")
 def test_common_is_right(first: str, second: str, text: str) -> None:
     """A common text fits both patterns, and where there is none no text fits both."""
     found = patterns.common(first, second)
@@ -247,6 +248,8 @@ def test_comparing_patterns_costs_little_whatever_their_stars() -> None:
 
 
 @given(PATTERNS, TEXTS)
+@example("[!a]", "b")
+@example("[a-a-a]", "-")
 def test_the_regular_expression_means_the_same(pattern: str, text: str) -> None:
     """What a pattern is for the database fits what it fits in a policy."""
     assert (re.search(patterns.regex(pattern), text) is not None) == patterns.matches(pattern, text)
