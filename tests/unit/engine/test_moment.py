@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from support.artifact_rows import NOW, ROW
@@ -105,7 +106,8 @@ def test_what_cannot_be_read_protects(column: str) -> None:
     deleted = replace(ROW, state=ArtifactState.DELETED, purge_at=NOW + 90 * DAY)
     assert now.judged(deleted) == (now.decide(deleted), ())
     assert now.decide(deleted).action is Action.DESTROY
-    unreadable = replace(deleted, **{column: UnreadableJson()})
+    stand_in: dict[str, Any] = {column: UnreadableJson()}
+    unreadable = replace(deleted, **stand_in)
     assert now.decide(unreadable).action is Action.KEEP
     protections = now.protects(replace(unreadable, state=ArtifactState.PURGED))
     assert [column in each for each in protections] == [True]
