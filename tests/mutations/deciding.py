@@ -247,6 +247,12 @@ _R13_R14 = (
     ),
     Mutant(
         "R14",
+        "contents are locked in no order",
+        (Edit("tierkeeper/base/ids.py", "    return sorted(set(ids), key=_NUMBER)\n", "    return list(set(ids))\n"),),
+        ("tests/unit/base/test_ids.py",),
+    ),
+    Mutant(
+        "R14",
         "a deadlock is not run again",
         (Edit("tierkeeper/catalog/database.py", '{"40P01", "40001", "23505", "25P03"}', '{"23505"}'),),
         ("tests/integration/catalog/test_database.py",),

@@ -267,4 +267,16 @@ GATING = (
         ),
         ("tests/unit/cli/support/test_output.py::test_nothing_that_was_stored_drives_the_terminal",),
     ),
+    Mutant(
+        "gate",
+        "what cannot be read protects nothing",
+        (
+            Edit(
+                "tierkeeper/catalog/rows.py",
+                'holds=self.holds + tuple(f"its {name} cannot be read" for name in opaque) if opaque else self.holds,',
+                "holds=self.holds,",
+            ),
+        ),
+        ("tests/unit/engine/test_moment.py::test_what_cannot_be_read_protects",),
+    ),
 )

@@ -163,24 +163,6 @@ GROWING = (
         (f"{_MANY}test_each_artifact_protects",),
     ),
     Mutant(
-        "the gate",
-        "what cannot be read protects nothing",
-        (
-            Edit(
-                "tierkeeper/catalog/rows.py",
-                'holds=self.holds + tuple(f"its {name} cannot be read" for name in opaque) if opaque else self.holds,',
-                "holds=self.holds,",
-            ),
-        ),
-        ("tests/unit/engine/test_moment.py::test_what_cannot_be_read_protects",),
-    ),
-    Mutant(
-        "R14",
-        "contents are locked in no order",
-        (Edit("tierkeeper/base/ids.py", "    return sorted(set(ids), key=_NUMBER)\n", "    return list(set(ids))\n"),),
-        ("tests/unit/base/test_ids.py",),
-    ),
-    Mutant(
         "growth",
         "content of a message is read in a thread",
         (

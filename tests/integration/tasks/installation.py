@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from celery import Celery
 from support import checkout
-from support.checkout import ROOT
 from support.processes import LocalProcess
 
 from tierkeeper.keeper import Keeper
@@ -33,7 +32,7 @@ class Installation:
         """Start the worker ``name``@test, of our app or of one made from it, and wait until it is ready."""
         node = f"{name}@test"
         command = [sys.executable, "-m", "celery", "-A", app, "worker", "-n", node, *arguments]
-        path = checkout.first(ROOT / "tests")
+        path = checkout.first(checkout.ROOT / "tests")
         process = LocalProcess(name, command, folder=folder, env={**self.env, "PYTHONPATH": path, **env})
         wait_until(lambda: f"{node} ready".encode() in process.logs() or process.status == "exited")
         assert process.status == "running", process.logs().decode()

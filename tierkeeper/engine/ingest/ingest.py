@@ -121,7 +121,7 @@ def store_many(
                 return error
 
         # a thread for what is in memory costs more than it does
-        in_memory = {position for position, args in named if isinstance(args.content, InlineContent)} | set(known.held)
+        in_memory = known.held | {position for position, args in named if isinstance(args.content, InlineContent)}
         others = [item for item in unread if item[0] not in in_memory]
         in_threads = dict(zip((i[0] for i in others), engine.in_parallel(read, others), strict=True))
         for position, args in unread:
