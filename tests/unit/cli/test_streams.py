@@ -68,6 +68,7 @@ def test_a_locale_that_prints_ascii_alone(tmp_path: Path) -> None:
     assert b"(ascii) cannot print are shown as ?" in table.stderr
     as_json = run(tmp_path, "-o", "json", "settings", "--changed", **ASCII)
     assert "Zoë" in {row["value"] for row in json.loads(as_json.stdout)}
+    assert as_json.stdout.isascii(), "click would write UTF-8 to a stream that is ASCII"
     assert not as_json.stderr
     helped = run(tmp_path, "store", "--help", **ASCII)
     assert (helped.returncode, b"Usage: tierkeeper store" in helped.stdout) == (0, True), helped.stderr

@@ -127,6 +127,7 @@ def test_a_store_of_somebody_elses_that_fails_in_its_own_way(open_house: Callabl
     cold = stores["cold"]
     stores["cold"] = Failing(cold)
     (refused,) = house.keeper.engine.unconfirmed().values()
+    assert isinstance(refused, MarkNotRead), "whether it is ours is not known: that is what is told"
     assert "KeyError: 'ETag'" in str(refused)
     stores["cold"] = cold
 
