@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +34,7 @@ class Figure:
     def __init__(self, place: Path, databases: services.Databases, *, count: int) -> None:
         self.place, self.databases, self.count = place, databases, count
         self.source, self.target = place / "source", place / "target"
+        self.targets = 0
         self.env: dict[str, str] = {}
         self.printed = ""
         self.threads = 16
@@ -44,8 +44,13 @@ class Figure:
             (folder / f"f{number:05}.bin").write_bytes(random.Random(number).randbytes(SIZE))  # noqa: S311  content
 
     def fresh(self) -> None:
-        """Make an empty installation and an empty target."""
-        shutil.rmtree(self.target, ignore_errors=True)
+        """Make an empty installation and an empty target; the ones before stay.
+
+        ext4 looks for a new file's inode past all those that were freed in the last minutes: whoever writes where much
+        was removed pays for that.
+        """
+        self.targets += 1
+        self.target = self.place / f"target-{self.targets}"
         (self.target / ".tmp").mkdir(parents=True)
         self.env = services.environment(self.place, catalog=self.databases.fresh(), tiers={})
         services.init(self.env)
