@@ -33,7 +33,11 @@ UNCHANGED = (
         _DOUBT,
     ),
     _unchanged("what wants nothing is unchanged", Edit(_SQL, "        AND a.wanted <> '{{}}'\n", ""), _DOUBT),
-    _unchanged("what lacks a wanted copy is unchanged", Edit(_SQL, "        AND a.wanted <@ c.tiers\n", ""), _DOUBT),
+    _unchanged(
+        "what lacks a wanted copy is unchanged",
+        Edit(_SQL, "        AND a.wanted <@ c.tiers\n", ""),
+        "test_a_copy_of_another_item_makes_none_unchanged",
+    ),
     _unchanged("a copy in any state counts", Edit(_SQL, "            AND {VOUCHED}\n", ""), _DOUBT),
     _unchanged("a copy that was not found counts", Edit(_SQL, "            AND missed_at IS NULL\n", ""), _DOUBT),
     _unchanged(

@@ -56,6 +56,10 @@ class Pipe(io.BytesIO):
         return False
 
 
+def _same(pipe: BinaryIO) -> BinaryIO:
+    return pipe
+
+
 def again(
     house: House,
     *names: str,
@@ -124,6 +128,22 @@ def test_what_is_in_doubt_takes_every_step(house: House, why: str) -> None:
     assert stepped(house) == before + 1
     house.sql("UPDATE tenants SET scope = id")
     house.sql("UPDATE artifacts SET wanted = '{hot}' WHERE state = 'live'")
+
+
+def test_a_copy_of_another_item_makes_none_unchanged(house: House) -> None:
+    """A tier with a copy of one item of a batch has none of another for that."""
+    house.store("b", b"archived")
+    house.archive("b")
+    house.settle()
+    [tier] = house.tiers("b")
+    again(house, "a")
+    house.sql(f"UPDATE artifacts SET wanted = '{{hot,{tier}}}' WHERE sha256 = sha256('content')")  # noqa: S608  a test's own
+    before = stepped(house)
+    items: list[StoreArgs | ItemError] = [house.args(name, b"") for name in ("a", "b")]
+    contents = {0: partial(io.BytesIO, b"content"), 1: partial(io.BytesIO, b"archived")}
+    results = house.keeper.artifacts.store_many(items, caller=TESTER, contents=contents)
+    assert outcomes(results) == ["unchanged", "unchanged"]
+    assert stepped(house) == before + 1
 
 
 @pytest.mark.parametrize("what", OTHERS)
@@ -216,16 +236,20 @@ def test_one_of_two_tiers_that_is_not_there_is_not_named(house: House, why: str)
 def test_what_cannot_be_read_twice_or_at_once_takes_every_step(house: House, tmp_path: Path) -> None:
     """Pipes, large content and files that are gone: each is stored, found unchanged or refused as ever."""
     large = bytes(300 * 1024)
-    items: list[StoreArgs | ItemError] = [house.args(name, b"") for name in ("pipe", "large", "gone")]
+    names = ("pipe", "large", "gone", "large pipe")
+    items: list[StoreArgs | ItemError] = [house.args(name, b"") for name in names]
     for expected in ("stored", "unchanged"):
+        pipe = Pipe(large[1:])
         contents: dict[int, Callable[[], BinaryIO]] = {
             0: partial(Pipe, b"piped"),
             1: partial(io.BytesIO, large),
             2: (tmp_path / "gone").open,  # type: ignore[dict-item]  # opens nothing
+            3: partial(_same, pipe),  # opened again it goes on where it was
         }
         results = house.keeper.artifacts.store_many(items, caller=TESTER, contents=contents)
-        assert outcomes(results) == [expected, expected, "InvalidInput"]
+        assert outcomes(results) == [expected, expected, "InvalidInput", expected]
     assert house.read("pipe") == b"piped"
+    assert house.read("large pipe") == large[1:]
     assert house.read("large") == large
 
 
