@@ -127,13 +127,25 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "what the thin client lost was never tried",
-        (Edit(_SIGNED, "            attempts.lost(error)\n", ""),),
+        (
+            Edit(
+                _SIGNED,
+                "        except OSError as error:\n            attempts.lost(error)\n",
+                "        except OSError:\n",
+            ),
+        ),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(
         "outcomes",
         "a failure that the thin client was told of was never tried",
-        (Edit(_SIGNED, "            attempts.answered(answer.status)\n", "            pass\n"),),
+        (
+            Edit(
+                _SIGNED,
+                "            attempts.answered(answer.status)\n        return",
+                "            pass\n        return",
+            ),
+        ),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(

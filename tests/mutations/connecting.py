@@ -87,8 +87,39 @@ CONNECTING = (
     Mutant(
         "behind a pooler",
         "a snapshot sees what is committed meanwhile",
-        (Edit(_DATABASE, "                if snapshot:\n", "                if False:\n"),),
+        (Edit(_DATABASE, "        if snapshot:\n", "        if False:\n"),),
         ("tests/integration/catalog/test_database.py::test_a_snapshot_is_one_moment",),
+    ),
+    Mutant(
+        "reading",
+        "a reader may write",
+        (Edit(_DATABASE, '{"postgresql_readonly": True}', "{}"),),
+        ("tests/integration/catalog/test_database.py::test_a_reader_cannot_write",),
+    ),
+    Mutant(
+        "reading",
+        "a reader forgets what is prepared",
+        (
+            Edit(
+                _DATABASE,
+                "            yield connection\n            connection.commit()\n",
+                "            yield connection\n",
+            ),
+        ),
+        ("tests/integration/catalog/test_database.py::test_what_is_read_again_is_prepared",),
+    ),
+    Mutant(
+        "reading",
+        "a rehearsal is carried out",
+        (
+            Edit(
+                _DATABASE,
+                "        with self._transaction() as connection:\n            yield connection\n",
+                "        with self._transaction() as connection:\n            yield connection\n"
+                "            connection.commit()\n",
+            ),
+        ),
+        ("tests/integration/catalog/test_database.py::test_a_rehearsal_leaves_nothing",),
     ),
     _refused(
         "a catalog that was downgraded cannot go further back",

@@ -10,6 +10,7 @@ from mutations.dead_letters import DEAD_LETTERS
 from mutations.deciding import DECIDING
 from mutations.detaching import DETACHING
 from mutations.ending import ENDING
+from mutations.exchanging import EXCHANGING
 from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
 from mutations.folders import FOLDERS
@@ -48,6 +49,7 @@ MUTANTS = (
     *DECIDING,
     *DETACHING,
     *ENDING,
+    *EXCHANGING,
     *FAILING,
     *FINAL_ANSWERS,
     *FOLDERS,

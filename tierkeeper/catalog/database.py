@@ -150,15 +150,30 @@ class Database:
 
     @contextmanager
     def reading(self, *, snapshot: bool = False) -> Iterator[sa.Connection]:
-        """A transaction for queries, which is rolled back at the end; ``snapshot``: all of them see one moment.
+        """A transaction for queries, in which PostgreSQL refuses to write; ``snapshot``: all of them see one moment.
 
-        It has begun, behind a pooler as without one: whoever gets the connection begins none.
+        It has begun, behind a pooler as without one: whoever gets the connection begins none. It ends by COMMIT: behind
+        a ROLLBACK psycopg drops what is prepared on the connection, and PostgreSQL would plan each statement anew.
         """
-        options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        options: dict[str, Any] = {"postgresql_readonly": True}
+        if snapshot:
+            options["isolation_level"] = "REPEATABLE READ"
+        with self._transaction(**options) as connection:
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def rehearsing(self) -> Iterator[sa.Connection]:
+        """A transaction that may write, and leaves nothing: it is rolled back."""
+        with self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, **options: Any) -> Iterator[sa.Connection]:  # noqa: ANN401  SQLAlchemy's
+        """A transaction that has begun, and is rolled back at the end; errors are translated."""
         try:
             with self.engine.connect() as connection:
-                if snapshot:
-                    connection.execution_options(**options)
+                connection.execution_options(**options)
                 connection.begin()
                 set_each_time(connection)
                 yield connection

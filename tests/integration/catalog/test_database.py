@@ -18,6 +18,8 @@ from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.groups import CatalogSettings
 
+_WRITING = sa.text("INSERT INTO tenants (id, scope) VALUES ('rehearsed', 'rehearsed')")
+
 
 def test_a_deadlock_is_run_again(house: House) -> None:
     """Two transactions that lock in opposite orders both succeed in the end."""
@@ -85,11 +87,42 @@ def test_a_reader_is_in_a_transaction(house: House) -> None:
 
 
 def test_a_snapshot_is_one_moment(house: House) -> None:
-    """It reads alone, and sees one moment; the next reader of its connection does not."""
+    """It sees one moment; the next user of its connection does not, and may write."""
+    catalog = house.keeper.engine.catalog
     shown = sa.text("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')")
-    for snapshot, found in ((True, ("repeatable read", "on")), (False, ("read committed", "off"))):
-        with house.keeper.engine.catalog.reading(snapshot=snapshot) as connection:
-            assert tuple(connection.execute(shown).one()) == found
+    for snapshot, isolation in ((True, "repeatable read"), (False, "read committed")):
+        with catalog.reading(snapshot=snapshot) as connection:
+            assert tuple(connection.execute(shown).one()) == (isolation, "on")
+    assert tuple(catalog.run(TESTER, lambda connection: connection.execute(shown).one())) == ("read committed", "off")
+
+
+def test_a_reader_cannot_write(house: House) -> None:
+    """A reader's end commits, so PostgreSQL refuses what it would write."""
+    with (
+        pytest.raises(CatalogUnavailable, match="read-only transaction"),
+        house.keeper.engine.catalog.reading() as connection,
+    ):
+        connection.execute(_WRITING)
+
+
+def test_a_rehearsal_leaves_nothing(house: House) -> None:
+    """What was written in it is undone."""
+    catalog = house.keeper.engine.catalog
+    with catalog.rehearsing() as connection:
+        assert connection.execute(_WRITING).rowcount == 1
+    with catalog.reading() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM tenants WHERE id = 'rehearsed'")).scalar_one() == 0
+
+
+def test_what_is_read_again_is_prepared(house: House) -> None:
+    """A statement that readers send again and again is planned once for a connection."""
+    catalog = house.keeper.engine.catalog
+    for _ in range(12):
+        with catalog.reading() as connection:
+            connection.execute(sa.text("SELECT 'again and again'"))
+    with catalog.reading() as connection:
+        prepared = connection.execute(sa.text("SELECT statement FROM pg_prepared_statements")).scalars().all()
+    assert "SELECT 'again and again'" in prepared
 
 
 def test_a_catalog_that_is_not_there() -> None:

@@ -93,7 +93,7 @@ def adopt(
                 aside.append(one)
             continue
         if dry_run:
-            with engine.catalog.reading() as connection:  # which is rolled back
+            with engine.catalog.rehearsing() as connection:
                 done.append(_take(connection, engine=engine, one=one, found=found, caller=caller, run=run))
             continue
         try:

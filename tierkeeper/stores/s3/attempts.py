@@ -13,10 +13,13 @@ from typing import Any, Final
 import urllib3.exceptions
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
+from tierkeeper.stores.s3.exchange import NotConnected
+
 #: HTTP statuses of a refusal: with another 5xx the request may have been carried out
 _REFUSALS: Final = frozenset({*range(300, 500), 503})
 #: exceptions that end an attempt before its request was sent; a proxy's error may come later, and is not among them
 NEVER_SENT = (
+    NotConnected,
     ConnectTimeoutError,
     EndpointConnectionError,
     urllib3.exceptions.ConnectTimeoutError,

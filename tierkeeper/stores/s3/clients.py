@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
-import urllib3
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError
@@ -212,7 +211,8 @@ def _hot(options: S3Options, config: StoreConfig, client: "S3Client", core: boto
         options.bucket,
         virtual=options.addressing == "virtual" or (options.addressing == "auto" and "." not in options.bucket),
         connections=config.io_threads + _SPARE_CONNECTIONS,
-        timeout=urllib3.Timeout(connect=options.connect_timeout, read=options.read_timeout),
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
         ca_bundle=core.get_config_variable("ca_bundle"),
     )
 

@@ -4,7 +4,8 @@ botocore takes more than a millisecond of CPU per call, which threads cannot red
 the five calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it handles success
 only: on any other answer, on none, or for an argument that it does not know, boto3 makes the call again. So retries,
 redirects, skewed clocks and errors are botocore's, and a repeated call after a lost answer is what botocore itself
-would have made. A copy is the exception: one that may be under way is not requested again.
+would have made. A copy is the exception: one that may be under way is not requested again. An object's content is
+streamed by urllib3; the other calls, whose answers are small, are exchanges (:mod:`tierkeeper.stores.s3.exchange`).
 """
 
 import base64
@@ -27,7 +28,8 @@ from botocore.httpsession import where
 from botocore.response import StreamingBody
 
 from tierkeeper.base import log
-from tierkeeper.stores.s3 import attempts
+from tierkeeper.stores.s3 import attempts, exchange
+from tierkeeper.stores.s3.exchange import Answer, Exchange
 from tierkeeper.stores.s3.sigv4 import NOTHING, Signer
 from tierkeeper_client import receiving_s3
 
@@ -38,7 +40,6 @@ _log = log.get(__name__)
 
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _AGENT = "tierkeeper"
-_BLOCK = 256 * 1024  # bytes of a file that are sent at a time
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SAFE = "/~"  # characters of a key that botocore does not quote
 _META = "x-amz-meta-"
@@ -105,6 +106,19 @@ class _Request:
     sha256: str = NOTHING
     bounds: receiving_s3.AnswerBounds = receiving_s3.SMALL
 
+    @property
+    def size(self) -> int:
+        """The bytes of the body."""
+        return len(self.body) if isinstance(self.body, bytes) else self.length or 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A request as it is sent."""
+
+    target: str
+    headers: Mapping[str, str]
+
 
 class SignedClient:
     """The hot calls on one bucket. Safe to use from many threads; connections are pooled."""
@@ -117,37 +131,50 @@ class SignedClient:
         *,
         virtual: bool,
         connections: int,
-        timeout: urllib3.Timeout,
+        connect_timeout: float,
+        read_timeout: float,
         ca_bundle: str | None,
     ) -> None:
-        """``client`` has the endpoint; ``virtual``: the bucket is in the host name; ``ca_bundle`` None: botocore's."""
+        """``client`` has the endpoint; ``virtual``: the bucket is in the host name; ``ca_bundle`` None: botocore's.
+
+        Times in seconds.
+        """
         url = urlsplit(client.meta.endpoint_url)
         self._client, self._credentials = client, credentials
         self._signer = Signer(client.meta.region_name)
         self.host = f"{bucket}.{url.netloc}" if virtual else url.netloc
         self.base = quote(f"{url.path.rstrip('/')}/{'' if virtual else bucket}", safe=_SAFE).rstrip("/")
-        verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle or where()} if url.scheme == "https" else {}
-        self._pool = receiving_s3.pool(
-            f"{url.scheme}://{self.host}", maxsize=connections, timeout=timeout, blocksize=_BLOCK, **verified
+        authorities = ca_bundle or where()
+        verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": authorities} if url.scheme == "https" else {}
+        times = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
+        self._pool = receiving_s3.pool(f"{url.scheme}://{self.host}", maxsize=connections, timeout=times, **verified)
+        self._exchange = Exchange(
+            url.scheme,
+            self.host,
+            kept=connections,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            ca_bundle=authorities,
         )
-        self._timeout = timeout
         self._warned = False
 
     def close(self) -> None:
         """Close the connections."""
+        self._exchange.close()
         self._pool.close()
 
     def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
         """Write an object from bytes, or from a file that is rewound for boto3, with its SHA-256; else call boto3."""
         body, checksum = arguments.get("Body"), arguments.get("ChecksumSHA256")
         answer = None
-        if body is not None and checksum is not None and arguments.keys() <= _KNOWN:
+        sized = isinstance(body, bytes) or "ContentLength" in arguments
+        if body is not None and sized and checksum is not None and arguments.keys() <= _KNOWN:
             headers = {"x-amz-sdk-checksum-algorithm": "SHA256", **_headers(arguments)}
             sha256 = base64.b64decode(checksum).hex()
             length = arguments.get("ContentLength")
             answer = self._call(_Request("PUT", arguments["Key"], headers, body=body, length=length, sha256=sha256))
             if _ok(answer):
-                return _fields(answer)
+                return _fields(answer.headers)
             if not isinstance(body, bytes):
                 body.seek(0)
         return self._by_boto3("put_object", arguments, answer)
@@ -170,7 +197,7 @@ class SignedClient:
                 seconds = cast("Any", once.meta.config).read_timeout
                 answer = self._send(_Request("PUT", arguments["Key"], headers), seconds=seconds)
             if _ok(answer):
-                return {**_fields(answer), "CopyObjectResult": _copied(answer.data)}
+                return {**_fields(answer.headers), "CopyObjectResult": _copied(answer.data)}
             if answer is not None and answer.status >= _SERVER_ERROR:
                 raise _failed("CopyObject", answer.status, answer.data)
         return self._by_boto3("copy_object", arguments, answer, client=once)
@@ -183,23 +210,26 @@ class SignedClient:
             query = "" if version is None else f"versionId={quote(version, safe='-_.~')}"
             answer = self._call(_Request("HEAD", arguments["Key"], _headers(arguments), query=query))
             if _ok(answer) and "content-length" in answer.headers and "last-modified" in answer.headers:
-                lower = {name.lower(): value for name, value in answer.headers.items()}
                 with contextlib.suppress(ValueError):  # else boto3 parses them, or raises
-                    size, modified = int(lower["content-length"]), parsedate_to_datetime(lower["last-modified"])
-                    about = {n[len(_META) :]: value for n, value in lower.items() if n.startswith(_META)}
-                    return {**_fields(answer), "ContentLength": size, "LastModified": modified, "Metadata": about}
+                    size = int(answer.headers["content-length"])
+                    modified = parsedate_to_datetime(answer.headers["last-modified"])
+                    about = {n[len(_META) :]: value for n, value in answer.headers.items() if n.startswith(_META)}
+                    return {
+                        **_fields(answer.headers),
+                        "ContentLength": size,
+                        "LastModified": modified,
+                        "Metadata": about,
+                    }
         return self._by_boto3("head_object", arguments, answer)
 
     def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Open an object; reading its Body to the end, or closing it, releases the connection."""
         answer = None
         if arguments.keys() == {"Bucket", "Key"}:
-            answer = self._call(_Request("GET", arguments["Key"], {}, bounds=receiving_s3.CONTENT))
-            if _ok(answer):
-                return {
-                    **_fields(answer),
-                    "Body": StreamingBody(cast("Any", answer), cast("Any", answer.headers.get("content-length"))),
-                }
+            answer = self._content(_Request("GET", arguments["Key"], {}))
+            if answer is not None and answer.status == _OK:
+                body = StreamingBody(cast("Any", answer), cast("Any", answer.headers.get("content-length")))
+                return {**_fields(answer.headers), "Body": body}
             if answer is not None:
                 answer.drain_conn()
         return self._by_boto3("get_object", arguments, answer)
@@ -219,27 +249,63 @@ class SignedClient:
                 return outcomes
         return self._by_boto3("delete_objects", arguments, answer)
 
-    def _call(self, request: _Request) -> urllib3.BaseHTTPResponse | None:
+    def _call(self, request: _Request) -> Answer | None:
         """Return the server's answer; None if there is none, or the request needs boto3."""
         try:
             answer = self._send(request)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except OSError as error:
             attempts.lost(error)
             return None
         if answer is not None:
             attempts.answered(answer.status)
         return answer
 
-    def _send(self, request: _Request, *, seconds: float | None = None) -> urllib3.BaseHTTPResponse | None:
-        """Return the server's answer; None if the request needs boto3. Raises the exceptions of urllib3."""
+    def _send(self, request: _Request, *, seconds: float | None = None) -> Answer | None:
+        """Return the server's answer; None if the request needs boto3. Raises the exceptions of an exchange."""
+        signed = self._signed(request)
+        if signed is None:
+            return None
+        return self._exchange.ask(
+            request.method,
+            signed.target,
+            signed.headers,
+            request.body,
+            length=request.size,
+            bounds=request.bounds,
+            seconds=seconds,
+        )
+
+    def _content(self, request: _Request) -> urllib3.BaseHTTPResponse | None:
+        """Return the server's answer, whose content is still to be read; None as :meth:`_call`."""
+        try:
+            signed = self._signed(request)
+            if signed is None:
+                return None
+            with receiving_s3.expecting(receiving_s3.CONTENT):
+                answer = self._pool.urlopen(
+                    request.method,
+                    signed.target,
+                    headers=signed.headers,
+                    retries=False,
+                    decode_content=False,
+                    preload_content=False,
+                )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            attempts.lost(error)
+            return None
+        attempts.answered(answer.status)
+        return answer
+
+    def _signed(self, request: _Request) -> _Signed | None:
+        """Return the request as it is sent; None if it needs boto3."""
         keys = self._credentials.get_frozen_credentials()
-        if not (keys.access_key and keys.secret_key and all(value.isascii() for value in request.headers.values())):
+        sendable = all(exchange.is_sendable(value) for value in request.headers.values())
+        if not (keys.access_key and keys.secret_key and sendable):
             return None
         path = f"{self.base}/{quote(request.key, safe=_SAFE)}" if request.key else self.base or "/"
         headers = {**request.headers, "host": self.host}
-        if request.method != "HEAD":
-            length = len(request.body) if isinstance(request.body, bytes) else request.length
-            headers["content-length"] = str(length)
+        if request.method not in {"GET", "HEAD"}:
+            headers["content-length"] = str(request.size)
         signed = self._signer.sign(
             request.method,
             path,
@@ -252,27 +318,13 @@ class SignedClient:
             now=datetime.now(UTC),
         )
         signed["user-agent"] = _AGENT
-        target = f"{path}?{request.query}" if request.query else path
-        timeout = (
-            self._timeout if seconds is None else urllib3.Timeout(connect=self._timeout.connect_timeout, read=seconds)
-        )
-        with receiving_s3.expecting(request.bounds):
-            return self._pool.urlopen(
-                request.method,
-                target,
-                body=request.body or None,
-                headers=signed,
-                retries=False,
-                decode_content=False,
-                timeout=timeout,
-                preload_content=not request.bounds.content,
-            )
+        return _Signed(f"{path}?{request.query}" if request.query else path, signed)
 
     def _by_boto3(
         self,
         operation: str,
         arguments: dict[str, Any],
-        refused: urllib3.BaseHTTPResponse | None,
+        refused: Answer | urllib3.BaseHTTPResponse | None,
         *,
         client: "S3Client | None" = None,
     ) -> Any:  # noqa: ANN401  as above
@@ -287,7 +339,7 @@ class SignedClient:
         return answer
 
 
-def _ok(answer: urllib3.BaseHTTPResponse | None) -> TypeGuard[urllib3.BaseHTTPResponse]:
+def _ok(answer: Answer | None) -> TypeGuard[Answer]:
     return answer is not None and answer.status == _OK
 
 
@@ -297,8 +349,8 @@ def _headers(arguments: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _fields(answer: urllib3.BaseHTTPResponse) -> dict[str, Any]:
-    return {field: answer.headers[name] for name, field in _ANSWERED.items() if name in answer.headers}
+def _fields(headers: Mapping[str, str]) -> dict[str, Any]:
+    return {field: headers[name] for name, field in _ANSWERED.items() if name in headers}
 
 
 def _object(identifier: Mapping[str, str]) -> str:
