@@ -7,7 +7,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
-    UniqueConstraint,
     func,
     text,
 )
@@ -21,7 +20,6 @@ class Placement(Base):
 
     __tablename__ = "placements"
     __table_args__ = (
-        UniqueConstraint("tier", "location"),
         CheckConstraint("state IN ('copying', 'present', 'doomed', 'deleting')", name="state_known"),
         CheckConstraint("state NOT IN ('copying', 'deleting') OR token IS NOT NULL", name="maker_has_token"),
         CheckConstraint("state <> 'copying' OR lease_until IS NOT NULL", name="copying_has_lease"),
@@ -29,6 +27,7 @@ class Placement(Base):
         CheckConstraint("state = 'copying' OR state = 'deleting' OR stored_size IS NOT NULL", name="kept_was_written"),
         CheckConstraint("vouched IN ('written', 'server', 'pinned', 'read')", name="vouched_known"),
         CheckConstraint("pin IS NULL OR vouched IS NOT NULL", name="pin_of_vouched"),
+        Index("uq_placements_location", text('"right"(location, 36)'), "tier", "location", unique=True),
         Index(
             "uq_placements_present",
             "blob_id",

@@ -48,16 +48,17 @@ def apart(*statements: str) -> None:
                 pass  # it ends the transaction, and begins another after it
 
 
-def create_index(name: str, on: str) -> None:
+def create_index(name: str, on: str, *, unique: bool = False) -> None:
     """Create the index ``name``; ``on``: table, columns and condition. A broken one from before is replaced."""
+    kind = "UNIQUE INDEX" if unique else "INDEX"
     if not in_use():
-        op.execute(f"CREATE INDEX {name} ON {on}")
+        op.execute(f"CREATE {kind} {name} ON {on}")
         return
     if op.get_bind().execute(_VALID, {"name": name}).scalar_one():
         return
     with op.get_context().autocommit_block():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # an attempt that failed leaves an invalid one
-        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {on}")
+        op.execute(f"CREATE {kind} CONCURRENTLY {name} ON {on}")
 
 
 def replace_index(name: str, on: str) -> None:

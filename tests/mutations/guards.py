@@ -120,9 +120,9 @@ _BYTES = (
                 '    return f"cas/{digest[:2]}/{digest}/content"\n',
             ),
             Edit(
-                "models/migrations/versions/0001_the_catalog.py",
-                '        sa.UniqueConstraint("tier", "location", name=op.f("uq_placements_tier_location")),\n',
-                "",
+                "models/migrations/versions/0019_locations_in_order.py",
+                '"placements (right(location, 36), tier, location)", unique=True)',
+                '"placements (right(location, 36), tier, location)")',
             ),
         ),
         (f"{STORY}test_a_duplicate_does_not_stay",),

@@ -47,7 +47,19 @@ _COLUMNS = listed(
     sha256="stored_sha256",
     damaged="damaged_at IS NOT NULL",
 )
-_AT = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND location = ANY(:locations)")
+# each by its unique index, which begins with the id at the end of a location (OFFSET 0 keeps these apart)
+_AT = sa.text(f"""
+    SELECT p.*
+    FROM unnest(:locations) AS w(location)
+        CROSS JOIN LATERAL (
+            SELECT {_COLUMNS}
+            FROM placements
+            WHERE right(placements.location, 36) = right(w.location, 36)
+                AND tier = :tier
+                AND placements.location = w.location
+            OFFSET 0
+        ) AS p
+""").bindparams(*typed(locations="text[]"))
 _THESE = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE id = ANY(:ids)")
 # a page is so many rows of all tiers: however few of them a tier has, one query goes no further
 _END_OF_PAGE = sa.text("SELECT id FROM placements WHERE id > :after ORDER BY id OFFSET :rows LIMIT 1")

@@ -32,7 +32,7 @@ def test_a_location_is_never_used_twice(house: House) -> None:
         house,
         "INSERT INTO placements (id, blob_id, tier, location, state, stored_size, delete_after)"
         " SELECT gen_random_uuid(), blob_id, tier, location, 'doomed', 1, now() FROM placements",
-        "uq_placements_tier_location",
+        "uq_placements_location",
     )
 
 
