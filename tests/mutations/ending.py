@@ -209,8 +209,8 @@ ENDING = (
     _mutant(
         "an index of a catalog in use locks its table",
         "models/migrations/online.py",
-        '        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {on}")\n',
-        '        op.execute(f"CREATE INDEX {name} ON {on}")\n',
+        '        op.execute(f"CREATE {kind} CONCURRENTLY {name} ON {on}")\n',
+        '        op.execute(f"CREATE {kind} {name} ON {on}")\n',
         f"{_UPGRADES}test_no_migration_locks_for_long",
     ),
     _mutant(

@@ -168,7 +168,7 @@ GROWING = (
         (
             Edit(
                 "tierkeeper/engine/ingest/ingest.py",
-                "in named if isinstance(args.content, InlineContent)}",
+                "in named if isinstance(item.args.content, InlineContent)}",
                 "in ()}",
             ),
         ),
@@ -180,8 +180,8 @@ GROWING = (
         (
             Edit(
                 "tierkeeper/engine/ingest/ingest.py",
-                "for position, args in named if isinstance(args.content",
-                "for position, args in asked if isinstance(args.content",
+                "for item in named if isinstance(item.args.content",
+                "for item in asked if isinstance(item.args.content",
             ),
         ),
         ("tests/integration/engine/ingest/test_sources.py::test_content_of_a_message_is_hashed_without_a_thread",),

@@ -229,8 +229,8 @@ _WORK = (
         (
             Edit(
                 "tierkeeper/engine/ingest/commit.py",
-                "    known = commands.find(connection, [item.delivery for item in items])\n",
-                "    known: dict[commands.Delivery, dict[str, Any]] = {}\n",
+                "    known = _known(connection, {item.position: item.delivery for item in items})\n",
+                "    known: dict[int, StoreResult] = {}\n",
             ),
         ),
         (f"{KEEPER}test_storing.py::test_threads_with_one_key_store_once",),

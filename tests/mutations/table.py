@@ -14,6 +14,7 @@ from mutations.exchanging import EXCHANGING
 from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
 from mutations.folders import FOLDERS
+from mutations.gathering import GATHERING
 from mutations.gating import GATING
 from mutations.growing import GROWING
 from mutations.guards import GUARDS
@@ -53,6 +54,7 @@ MUTANTS = (
     *FAILING,
     *FINAL_ANSWERS,
     *FOLDERS,
+    *GATHERING,
     *GATING,
     *GROWING,
     *GUARDS,

@@ -9,12 +9,14 @@ import sqlalchemy as sa
 from models import Command
 from tierkeeper.base.errors import CommandConflict
 from tierkeeper.catalog import recordset
+from tierkeeper.catalog.statements import typed
 
+# each key by its index (OFFSET 0 keeps them apart)
 _FIND = sa.text("""
-    SELECT c.tenant, c.item, c.verb, c.arguments_hash, c.result
-    FROM commands c
-    WHERE c.key = :key AND c.tenant = ANY(:tenants)
-""")
+    SELECT c.tenant, c.key, c.item, c.verb, c.arguments_hash, c.result
+    FROM unnest(:tenants, :keys) AS w(tenant, key)
+        CROSS JOIN LATERAL (SELECT * FROM commands WHERE tenant = w.tenant AND key = w.key OFFSET 0) AS c
+""").bindparams(*typed(tenants="text[]", keys="text[]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,15 @@ def find(connection: sa.Connection, deliveries: Collection[DeliveredItem]) -> di
     """
     if not deliveries:
         return {}
-    by_item = {(d.tenant, d.item): d for d in deliveries}
-    key = next(iter(deliveries)).key
+    by_item = {(d.tenant, d.key, d.item): d for d in deliveries}
+    asked = sorted({(d.tenant, d.key) for d in deliveries})
     results = {}
-    for row in connection.execute(_FIND, {"key": key, "tenants": sorted({d.tenant for d in deliveries})}):
-        delivery = by_item.get((row.tenant, row.item))
+    for row in connection.execute(_FIND, {"tenants": [t for t, _ in asked], "keys": [k for _, k in asked]}):
+        delivery = by_item.get((row.tenant, row.key, row.item))
         if delivery is None:
             continue
         if row.verb != delivery.verb or bytes(row.arguments_hash) != delivery.arguments_hash:
-            raise CommandConflict(key=key)
+            raise CommandConflict(key=row.key)
         results[delivery] = row.result
     return results
 

@@ -11,6 +11,7 @@ from tierkeeper.catalog import browse
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import bulk
 from tierkeeper.engine.ingest import foresight, ingest
+from tierkeeper.engine.ingest.gathering import Gathering
 from tierkeeper.engine.read import reader, views
 from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.verbs import verbs
@@ -48,15 +49,18 @@ class OpenedArtifact:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """The resource ``keeper.artifacts``; ``access`` collects the times of reads."""
+    """The resource ``keeper.artifacts``; ``access`` collects the times of reads, ``gathering`` stores that wait."""
 
     engine: Engine
     access: AccessLog
+    gathering: Gathering
 
     # -- store and read
 
     def store(self, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
         """Store one artifact; callers in this process may pass ``content`` instead of ``args.content``."""
+        if content is None:
+            return self.gathering.store(args, caller=caller)
         return ingest.store(self.engine, args, caller=caller, content=content)
 
     def store_many(

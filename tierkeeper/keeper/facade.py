@@ -15,6 +15,7 @@ from tierkeeper.catalog import migrate, revisions
 from tierkeeper.catalog.database import Database
 from tierkeeper.engine.active_policies import PolicyBook
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.ingest.gathering import Gathering
 from tierkeeper.engine.mark_check import Marks
 from tierkeeper.engine.operations import deliveries, founding
 from tierkeeper.engine.read.access_times import AccessLog
@@ -47,6 +48,7 @@ class Keeper:
         self.settings = settings
         self._engine = engine
         self._access = AccessLog(engine)
+        self._gathering = Gathering(engine)
         self._checked = False
         self._lock = threading.Lock()
 
@@ -149,7 +151,7 @@ class Keeper:
     @property
     def artifacts(self) -> Artifacts:
         """Artifacts: store, read, select, explain, move and delete."""
-        return Artifacts(self.engine, self._access)
+        return Artifacts(self.engine, self._access, self._gathering)
 
     @property
     def tiers(self) -> Tiers:

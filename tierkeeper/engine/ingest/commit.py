@@ -39,10 +39,11 @@ from tierkeeper_client.contract import StoreArgs
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One item being stored; ``position``: in its batch; ``artifact``: its id if it becomes a new version."""
+    """One item being stored for a caller; ``position``: in its batch; ``artifact``: its id as a new version."""
 
     position: int
     args: StoreArgs
+    caller: Caller
     content: Body
     created: datetime
     delivery: commands.DeliveredItem
@@ -98,13 +99,24 @@ class Prepared:
     retained: frozenset[str]
 
 
-def delivered_item(
-    position: int, args: StoreArgs, *, caller: Caller, verb: str, given: bytes | None = None
-) -> commands.DeliveredItem:
-    """Return the key of this item in ``commands``; ``given``: the SHA-256 of content given beside ``args``."""
-    digest = hashlib.sha256(args.model_dump_json().encode())
-    digest.update(b"" if given is None else b"given" + given)
-    return commands.DeliveredItem(args.tenant, caller.key, position, verb, digest.digest())
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An item of a batch, as a caller asks for it to be stored: as item ``number`` of the command with its key.
+
+    ``position``: in the batch, whose items may be of many commands.
+    """
+
+    position: int
+    args: StoreArgs
+    caller: Caller
+    verb: str
+    number: int
+
+    def delivered(self, given: bytes | None = None) -> commands.DeliveredItem:
+        """Return its key in ``commands``; ``given``: the SHA-256 of content that was given beside ``args``."""
+        digest = hashlib.sha256(self.args.model_dump_json().encode())
+        digest.update(b"" if given is None else b"given" + given)
+        return commands.DeliveredItem(self.args.tenant, self.caller.key, self.number, self.verb, digest.digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +127,17 @@ class Opening:
     moment: Moment
 
 
-def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, caller: Caller, verb: str) -> Opening:
+def opening(engine: Engine, items: Sequence[Asked]) -> Opening:
     """Read, once for a whole batch, what its items need: results of earlier deliveries and the moment."""
-    deliveries = [delivered_item(position, args, caller=caller, verb=verb, given=None) for position, args in items]
+    deliveries = {item.position: item.delivered() for item in items}
     with engine.catalog.reading() as connection:
-        results = commands.find(connection, deliveries)
-        known = {d.item: _result(result) for d, result in results.items()}
-        return Opening(known, Moment.read(connection, engine))
+        return Opening(_known(connection, deliveries), Moment.read(connection, engine))
+
+
+def _known(connection: sa.Connection, deliveries: Mapping[int, commands.DeliveredItem]) -> dict[int, StoreResult]:
+    """Return the results of earlier deliveries, by position; one message may be delivered twice in a batch."""
+    results = commands.find(connection, set(deliveries.values()))
+    return {position: _result(results[each]) for position, each in deliveries.items() if each in results}
 
 
 def _result(recorded: dict[str, Any]) -> StoreResult:
@@ -156,15 +172,14 @@ def commit(
     *,
     confirmed: AbstractSet[str],
     lockable: Mapping[str, bool],
-    caller: Caller,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.RetentionLock]]:
     """Commit a batch of items (``ingest``, step 4); return the results by position, and the WORM locks to set.
 
     An item rests only on copies in ``confirmed`` tiers; one whose copy vanished since step 2 has no result.
     ``lockable``: see :func:`worm.wanted`.
     """
-    known = commands.find(connection, [item.delivery for item in items])
-    batch = _Batch({d.item: _result(r) for d, r in known.items()}, [], [], [], [], {})
+    known = _known(connection, {item.position: item.delivery for item in items})
+    batch = _Batch({**known}, [], [], [], [], {})
     fresh = [item for item in items if item.position not in batch.results]
     taken = blobs.take(connection, {(prepared.scopes[i.args.tenant], i.content.sha256, i.content.size) for i in fresh})
     blobs.lock(connection, {u.blob for u in uploads} - set(taken.values()))
@@ -211,7 +226,7 @@ def commit(
         _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
         missing = worm.wanted(engine, place.policy, row.retain_until, present[place.blob], lockable=lockable, now=now)
         locks.extend(missing)
-        _add(engine, batch, moment, row, present=present_tiers, locks=bool(missing), caller=caller)
+        _add(engine, batch, moment, row, present=present_tiers, locks=bool(missing), caller=item.caller)
     _take_staged(connection, engine, [item for item in fresh if item.position in batch.results])
     _write(connection, batch, moment, previous)
     return batch.results, locks

@@ -60,19 +60,41 @@ class Written:
 def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
     """Store one artifact; ``content``: its bytes where ``args`` does not name them. Raises the item's own error."""
     caller = caller.keyed()
+    asked = commit.Asked(0, args, caller, "store", 0)
     with ExitStack() as stack:
         # a delivery with given content is identified by its bytes too: only the commit, after reading, can find it
-        asked = [(0, args)] if content is None else []
-        opening = commit.opening(engine, asked, caller=caller, verb="store")
+        opening = commit.opening(engine, [asked] if content is None else [])
         if opening.known:
             return opening.known[0]
-        incoming = step_1_read(
-            engine.settings, stack, 0, args, given=content, caller=caller, verb="store", opening=opening
-        )
+        incoming = step_1_read(engine.settings, stack, asked, given=content, opening=opening)
         outcome = _store_all(engine, [incoming], caller=caller)[0]
     if isinstance(outcome, TierkeeperError):
         raise outcome
     return outcome
+
+
+def store_together(
+    engine: Engine, stores: Sequence[tuple[StoreArgs, Caller]], *, caller: Caller
+) -> list[StoreResult | TierkeeperError]:
+    """Store artifacts of many callers, with inline content, in one batch; return one outcome each, in their order.
+
+    Each is a command of its own, with its caller's key, actor and correlation. ``caller``: of the work for all of them.
+    Raises what one of them, or all, cannot be stored by in a batch: then nothing is known of any.
+    """
+    asked = [commit.Asked(position, args, own.keyed(), "store", 0) for position, (args, own) in enumerate(stores)]
+    with ExitStack() as stack:
+        opening = commit.opening(engine, asked)
+        outcomes: dict[int, StoreResult | TierkeeperError] = {**opening.known}
+        incoming: list[Incoming] = []
+        for item in asked:
+            if item.position in outcomes:
+                continue
+            try:
+                incoming.append(step_1_read(engine.settings, stack, item, given=None, opening=opening))
+            except TierkeeperError as error:
+                outcomes[item.position] = error
+        outcomes.update(_store_all(engine, incoming, caller=caller))
+    return [outcomes[item.position] for item in asked]
 
 
 def store_many(
@@ -86,48 +108,40 @@ def store_many(
 
     ``contents`` opens, by position, the content of items whose ``args`` do not name it.
     """
-    asked = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
+    whole = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
-        known = unchanged.known(engine, stack, asked, contents or {}, caller=caller)
+        known = unchanged.known(engine, stack, whole, contents or {}, caller=caller)
         if len(known.results) == len(items):
             return [known.results[position] for position in range(len(items))]
         outcomes.update(known.results)
         given = known.contents
         caller = caller.keyed()
-        named = [(position, args) for position, args in asked if position not in given]
-        opening = commit.opening(engine, named, caller=caller, verb="store_many")
+        asked = [commit.Asked(position, args, caller, "store_many", position) for position, args in whole]
+        named = [item for item in asked if item.position not in given]
+        opening = commit.opening(engine, named)
         outcomes.update(opening.known)
-        unread = [(position, args) for position, args in asked if position not in outcomes]
-        stacks = {position: stack.enter_context(ExitStack()) for position, _args in unread}
+        unread = [item for item in asked if item.position not in outcomes]
+        stacks = {item.position: stack.enter_context(ExitStack()) for item in unread}
 
-        def read(item: tuple[int, StoreArgs]) -> Incoming | TierkeeperError:
-            position, args = item
+        def read(item: commit.Asked) -> Incoming | TierkeeperError:
+            position = item.position
             own = stacks[position]
             try:
-                file = own.enter_context(sources.given(args, given[position])) if position in given else None
-                return step_1_read(
-                    engine.settings,
-                    own,
-                    position,
-                    args,
-                    given=file,
-                    caller=caller,
-                    verb="store_many",
-                    opening=opening,
-                )
+                file = own.enter_context(sources.given(item.args, given[position])) if position in given else None
+                return step_1_read(engine.settings, own, item, given=file, opening=opening)
             except TierkeeperError as error:
                 return error
 
         # a thread for what is in memory costs more than it does
-        in_memory = known.held | {position for position, args in named if isinstance(args.content, InlineContent)}
-        others = [item for item in unread if item[0] not in in_memory]
-        in_threads = dict(zip((i[0] for i in others), engine.in_parallel(read, others), strict=True))
-        for position, args in unread:
-            result = in_threads[position] if position in in_threads else read((position, args))
+        in_memory = known.held | {item.position for item in named if isinstance(item.args.content, InlineContent)}
+        others = [item for item in unread if item.position not in in_memory]
+        in_threads = dict(zip((i.position for i in others), engine.in_parallel(read, others), strict=True))
+        for item in unread:
+            result = in_threads[item.position] if item.position in in_threads else read(item)
             if isinstance(result, TierkeeperError):
-                outcomes[position] = result
+                outcomes[item.position] = result
             else:
                 incoming.append(result)
         outcomes.update(_store_all(engine, incoming, caller=caller))
@@ -166,20 +180,13 @@ def _store_all(
 
 
 def step_1_read(
-    settings: Settings,
-    stack: ExitStack,
-    position: int,
-    args: StoreArgs,
-    *,
-    given: BinaryIO | None,
-    caller: Caller,
-    verb: str,
-    opening: commit.Opening,
+    settings: Settings, stack: ExitStack, item: commit.Asked, *, given: BinaryIO | None, opening: commit.Opening
 ) -> Incoming:
     """Open and hash one item's content and find its policy; raises what refuses the item.
 
-    ``stack`` keeps the content open; ``position``: in the batch.
+    ``stack`` keeps the content open.
     """
+    args = item.args
     read = stack.enter_context(sources.opened(settings, args, given))
     now = opening.moment.now
     if args.created is not None and args.created > now + timedelta(seconds=60):
@@ -190,13 +197,12 @@ def step_1_read(
             fix="Leave it out, or give the time at which the content was made.",
         )
     incoming = Incoming(
-        position=position,
+        position=item.position,
         args=args,
+        caller=item.caller,
         content=read,
         created=min(args.created or now, now),
-        delivery=commit.delivered_item(
-            position, args, caller=caller, verb=verb, given=None if given is None else read.sha256
-        ),
+        delivery=item.delivered(None if given is None else read.sha256),
     )
     policy = opening.moment.policies.governing(incoming.subject)
     # an unreadable metadata clock is refused now, not discovered by a sweep
@@ -311,7 +317,6 @@ def step_4_commit(
         uploads,
         confirmed=written.confirmed,
         lockable=lockable,
-        caller=caller,
     )
 
 

@@ -25,18 +25,26 @@ MIB = 1024 * 1024
 
 
 @contextmanager
-def asking(*answers: bytes | Act, **more: object) -> Iterator[tuple[Exchange, Seen]]:
+def asking(*answers: bytes | Act, kept: int = 4, read_timeout: float = 0.5) -> Iterator[tuple[Exchange, Seen]]:
     """An exchange with a server that answers so."""
     with serving(*answers) as seen:
-        exchange = made(seen.port, **more)
+        exchange = made(seen.port, kept=kept, read_timeout=read_timeout)
         yield exchange, seen
         exchange.close()
 
 
-def made(port: int, scheme: str = "http", name: str = "127.0.0.1", **more: object) -> Exchange:
+def made(
+    port: int,
+    scheme: str = "http",
+    name: str = "127.0.0.1",
+    *,
+    kept: int = 4,
+    read_timeout: float = 0.5,
+    ca_bundle: str = "",
+) -> Exchange:
     """An exchange with a server on a port of this machine."""
-    options = {"kept": 4, "connect_timeout": 0.5, "read_timeout": 0.5, "ca_bundle": "", **more}
-    return Exchange(scheme, f"{name}:{port}", **options)  # type: ignore[arg-type]
+    place = f"{name}:{port}"
+    return Exchange(scheme, place, kept=kept, connect_timeout=0.5, read_timeout=read_timeout, ca_bundle=ca_bundle)
 
 
 def ask(exchange: Exchange, method: str = "PUT", body: bytes | io.BytesIO = b"") -> Answer:

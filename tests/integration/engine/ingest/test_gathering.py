@@ -1,0 +1,339 @@
+"""Single stores that come at the same moment: stored together, each a command of its own."""
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from support import crashing, invariants
+from support.house import LEASES_END, House, OpenHouse
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import CatalogUnavailable, CommandConflict, ContentDiffers, InvalidInput, SourceRefused
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.ingest import gathering, ingest
+from tierkeeper.values.artifacts import StoreResult
+from tierkeeper_client.contract import SourceContent, StoreArgs
+
+Store = tuple[StoreArgs, Caller]
+NAMES = [f"n{number}" for number in range(6)]
+STEPS = [step for step in crashing.steps() if step.part == "ingest"]
+
+
+def caller(name: str) -> Caller:
+    """The caller of a name's store: another one for each."""
+    return Caller(f"actor of {name}", f"correlation of {name}", f"key of {name}")
+
+
+@dataclass(slots=True)
+class Batches:
+    """What was stored together, by the names; the first batch waits to be let go."""
+
+    stored: list[list[str]] = field(default_factory=list)
+    going: threading.Event = field(default_factory=threading.Event)
+    waits: bool = True
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Batches]:
+    """One leader at a time, and its batches; the first one begins when the test says so."""
+    seen = Batches()
+    monkeypatch.setattr(gathering, "LEADERS", 1)
+    together = ingest.store_together
+
+    def noted(engine: Engine, stores: Sequence[Store], *, caller: Caller) -> list[Any]:
+        seen.stored.append([args.name for args, _ in stores])
+        if seen.waits:
+            seen.waits = False
+            assert seen.going.wait(20)
+        return cast("list[Any]", together(engine, stores, caller=caller))
+
+    monkeypatch.setattr(ingest, "store_together", noted)
+    yield seen
+    seen.going.set()
+
+
+def waiting(house: House) -> int:
+    """How many stores wait for a leader."""
+    return len(house.keeper._gathering._waiting)
+
+
+@contextmanager
+def gathered(house: House, batches: Batches, stores: Sequence[Store]) -> Iterator[list[Future[StoreResult]]]:
+    """Stores that wait together, in their order, behind a first one called ``first``."""
+    with ThreadPoolExecutor(len(stores) + 1) as threads:
+        futures: list[Future[StoreResult]] = []
+        for number, (args, by) in enumerate([(house.args("first", b"first"), caller("first")), *stores]):
+            futures.append(threads.submit(house.keeper.artifacts.store, args, caller=by))
+            until = time.monotonic() + 20
+            while not (batches.stored and waiting(house) == number):
+                assert time.monotonic() < until
+                time.sleep(0.005)
+        batches.going.set()
+        yield futures[1:]
+        wait(futures)
+
+
+def of_names(house: House, names: Sequence[str] = NAMES) -> list[Store]:
+    """A store for each name."""
+    return [(house.args(name, name.encode()), caller(name)) for name in names]
+
+
+def count(house: House, table: str) -> int:
+    """The rows of a table."""
+    [row] = house.sql(f"SELECT count(*) AS number FROM {table}")  # noqa: S608  a test's own
+    return int(row.number)
+
+
+def test_what_waits_is_stored_together(house: House, batches: Batches) -> None:
+    """In one batch, in the order in which it came; each is answered, and found by its own key, actor, correlation."""
+    with gathered(house, batches, of_names(house)) as futures:
+        results = [future.result() for future in futures]
+    assert batches.stored == [["first"], NAMES]
+    assert [result.ref.name for result in results] == NAMES
+    assert {name: house.read(name) for name in NAMES} == {name: name.encode() for name in NAMES}
+    rows = house.sql("SELECT name, actor, correlation FROM events WHERE type = 'stored' AND name <> 'first'")
+    by_name = {row.name: (row.actor, row.correlation) for row in rows}
+    assert by_name == {name: (caller(name).actor, caller(name).correlation) for name in NAMES}
+    again = [house.keeper.artifacts.store(args, caller=by) for args, by in of_names(house)]
+    assert again == results
+    assert count(house, "artifacts") == len(NAMES) + 1
+    invariants.check(house.keeper)
+
+
+def test_one_alone_waits_for_nobody(house: House, batches: Batches) -> None:
+    """A store that comes while no other is at work is a batch of its own, with its own caller."""
+    batches.waits = False
+    for name in NAMES[:2]:
+        house.keeper.artifacts.store(house.args(name), caller=caller(name))
+    assert batches.stored == [[name] for name in NAMES[:2]]
+
+
+def test_two_lead_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one batch is written another may be committed; a third waits."""
+    arrived: list[str] = []
+    going = threading.Event()
+
+    def held(_engine: Engine, stores: Sequence[Store], *, caller: Caller) -> list[Exception]:
+        arrived.extend(args.name for args, _ in stores)
+        assert going.wait(20)
+        return [InvalidInput(field="x", value=caller.actor, problem="p", fix="f")] * len(stores)
+
+    monkeypatch.setattr(ingest, "store_together", held)
+    with ThreadPoolExecutor(3) as threads:
+        futures = [threads.submit(house.keeper.artifacts.store, args, caller=by) for args, by in of_names(house)[:3]]
+        until = time.monotonic() + 20
+        while (len(arrived), waiting(house)) != (2, 1):
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        going.set()
+        assert {type(future.exception()) for future in futures} == {InvalidInput}
+
+
+def test_the_bounds_of_a_batch(house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has so many stores and so many bytes at most; what does not fit is in the next one."""
+    monkeypatch.setattr(gathering, "MOST", 3)
+    with gathered(house, batches, of_names(house)) as futures:
+        wait(futures)
+    assert batches.stored[1:] == [NAMES[:3], NAMES[3:]]
+    monkeypatch.setattr(gathering, "MOST", 100)
+    monkeypatch.setattr(gathering, "MOST_BYTES", 40)
+    batches.stored.clear()
+    batches.going.clear()
+    batches.waits = True
+    sizes = {"a": 12, "b": 12, "c": 300, "d": 6}  # in base64: 16, 16, 400, 8
+    stores = [(house.args(name, name.encode() * size), caller(name)) for name, size in sizes.items()]
+    with gathered(house, batches, stores) as futures:
+        assert [future.result().size for future in futures] == list(sizes.values())
+    assert batches.stored[1:] == [["a", "b", "d"], ["c"]]
+
+
+def test_what_is_elsewhere_is_stored_alone(house: House, batches: Batches) -> None:
+    """Content that is given, or fetched, takes its own time."""
+    given = io.BytesIO(b"given")
+    result = house.keeper.artifacts.store(house.args("given", b""), caller=caller("given"), content=given)
+    assert result.size == 5
+    with pytest.raises(SourceRefused):
+        house.keeper.artifacts.store(house.args("a", SourceContent(url="file:///none")), caller=caller("a"))
+    assert batches.stored == []
+
+
+def refused(house: House) -> Store:
+    """A store that is refused: its content is not what it says."""
+    return house.args("bad", b"x", sha256="0" * 64), caller("bad")
+
+
+def conflicting(house: House) -> Store:
+    """A store whose key was used for another one."""
+    house.keeper.artifacts.store(house.args("taken", b"x"), caller=caller("bad"))
+    return house.args("bad", b"x"), caller("bad")
+
+
+@pytest.mark.parametrize(("bad", "kind"), [(refused, ContentDiffers), (conflicting, CommandConflict)])
+def test_what_is_refused_fails_no_other(
+    house: House, batches: Batches, bad: Callable[[House], Store], kind: type[Exception]
+) -> None:
+    """A typed error of one is its own, whether it is found before the batch or only by the catalog."""
+    batches.waits = False
+    poisoned = bad(house)
+    batches.waits = True
+    batches.stored.clear()
+    stores = of_names(house)
+    stores.insert(2, poisoned)
+    with gathered(house, batches, stores) as futures:
+        errors = [future.exception() for future in futures]
+    assert [type(error) for error in errors if error is not None] == [kind]
+    assert errors[2] is not None
+    assert {name: house.read(name) for name in NAMES} == {name: name.encode() for name in NAMES}
+    invariants.check(house.keeper)
+
+
+def test_a_defect_is_alone_in_the_end(house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that raises is halved until what raises is alone; the others are stored, once."""
+    commit = ingest.step_4_commit
+
+    def defective(engine: Engine, prepared: Any, items: Sequence[Any], *args: Any, **more: Any) -> Any:  # noqa: ANN401
+        if any(item.args.name == "n4" for item in items):
+            raise LookupError("a defect")
+        return commit(engine, prepared, items, *args, **more)
+
+    monkeypatch.setattr(ingest, "step_4_commit", defective)
+    with gathered(house, batches, of_names(house)) as futures:
+        errors = [future.exception() for future in futures]
+    assert [type(error) for error in errors] == [type(None)] * 4 + [LookupError] + [type(None)]
+    assert batches.stored[1:] == [NAMES, NAMES[:3], NAMES[3:], ["n3"], ["n4", "n5"], ["n4"], ["n5"]]
+    assert count(house, "artifacts") == len(NAMES)
+    house.pass_time(LEASES_END)
+    house.settle()
+    invariants.check(house.keeper)
+
+
+def test_a_message_that_comes_twice_at_once(house: House, batches: Batches) -> None:
+    """The second delivery is answered as the first one was."""
+    [one] = of_names(house, ["n0"])
+    with gathered(house, batches, [one, *of_names(house, ["n1"]), one]) as futures:
+        results = [future.result() for future in futures]
+    assert batches.stored[1:] == [["n0", "n1"], ["n0"]]
+    assert results[0] == results[2]
+    assert count(house, "artifacts") == 3
+
+
+def test_versions_of_one_name(house: House, batches: Batches) -> None:
+    """Stores of one name in a batch are its versions, in the order in which they came."""
+    contents = [b"one", b"two", b"three", b"three"]
+    stores = [(house.args("n", content), caller(str(number))) for number, content in enumerate(contents)]
+    with gathered(house, batches, stores) as futures:
+        results = [future.result() for future in futures]
+    assert [(result.ref.version, result.outcome) for result in results] == [
+        (1, "stored"),
+        (2, "stored"),
+        (3, "stored"),
+        (3, "unchanged"),
+    ]
+
+
+def test_a_catalog_that_is_away_is_told_to_each(
+    house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not asked again for each half; each message is sent again, and stored once."""
+    catalog = house.keeper.engine.catalog
+
+    def away(*_: object, **__: object) -> None:
+        raise CatalogUnavailable(reason="it is away")
+
+    with monkeypatch.context() as patched, gathered(house, batches, of_names(house)) as futures:
+        patched.setattr(type(catalog), "run", away)
+        errors = [future.exception() for future in futures]
+    assert {type(error) for error in errors} == {CatalogUnavailable}
+    assert len({id(error) for error in errors}) == len(errors)
+    assert batches.stored[1:] == [NAMES]
+    for args, by in of_names(house):
+        house.keeper.artifacts.store(args, caller=by)
+    assert count(house, "artifacts") == len(NAMES)
+
+
+def test_what_does_not_fit_keeps_its_order(house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that wait nobody overtakes another one of the same size."""
+    monkeypatch.setattr(gathering, "MOST_BYTES", 12)
+    stores = [(house.args(name, b"six..."), caller(name)) for name in ("a", "b", "c", "d")]  # 8 in base64
+    with gathered(house, batches, stores) as futures:
+        wait(futures)
+    assert batches.stored[1:] == [["a"], ["b"], ["c"], ["d"]]
+
+
+def test_who_waits_behind_a_crash_is_stored(house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader that ends, however it ends, leaves the lead to the next one that waits."""
+    monkeypatch.setattr(gathering, "MOST", 2)
+    [intend] = [step for step in STEPS if step.name == "step_2_intend"]
+    with crashing.crashing(intend, "before", call=2), gathered(house, batches, of_names(house)) as futures:
+        errors = [type(future.exception()) for future in futures]
+    assert errors == [crashing.Crash, CatalogUnavailable] + [type(None)] * 4
+    assert batches.stored[1:] == [NAMES[:2], NAMES[2:4], NAMES[4:]]
+
+
+def test_who_was_interrupted_is_not_stored(house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is interrupted while it waits takes its store with it, and its lead where it had just got that."""
+    waited = threading.Event.wait
+    interrupting: list[bool] = []
+
+    def interrupted(event: threading.Event, timeout: float | None = None) -> bool:
+        if interrupting and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return waited(event, timeout)
+
+    monkeypatch.setattr(threading.Event, "wait", interrupted)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(house.store, "first")
+        until = time.monotonic() + 20
+        while not batches.stored:
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        interrupting.append(True)
+        with pytest.raises(KeyboardInterrupt):
+            house.store("n0")
+        interrupting.clear()
+        batches.going.set()
+        first.result()
+    house.store("n1")
+    assert batches.stored == [["first"], ["n1"]]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_leader_that_crashes(
+    open_house: OpenHouse, batches: Batches, step: crashing.Step, when: crashing.When
+) -> None:
+    """At whatever step, and nobody waits for ever: whoever asks again under its key has been, or is, stored once."""
+    house = open_house()
+    with crashing.crashing(step, when, call=2), gathered(house, batches, of_names(house)) as futures:
+        crashed, *others = [future.exception() for future in futures]
+    assert isinstance(crashed, crashing.Crash)
+    assert {type(error) for error in others} == {CatalogUnavailable}
+    assert (house.keeper._gathering._leaders, waiting(house)) == (0, 0)
+    again = [house.keeper.artifacts.store(args, caller=by) for args, by in of_names(house)]
+    assert {result.outcome for result in again} <= {"stored", "deduplicated"}
+    assert {name: house.read(name) for name in NAMES} == {name: name.encode() for name in NAMES}
+    assert count(house, "artifacts") == len(NAMES) + 1
+    house.pass_time(LEASES_END)
+    house.settle()
+    invariants.check(house.keeper)
+
+
+def test_a_keeper_of_threads(house: House) -> None:
+    """Hundreds of stores from many threads: each is stored once, and nothing stays behind."""
+    with ThreadPoolExecutor(24) as threads:
+        results = list(
+            threads.map(
+                lambda n: house.keeper.artifacts.store(house.args(f"m{n}", b"%d" % (n % 50)), caller=caller(f"m{n}")),
+                range(200),
+            )
+        )
+    assert {result.ref.name for result in results} == {f"m{n}" for n in range(200)}
+    assert count(house, "artifacts") == 200
+    assert (house.keeper._gathering._leaders, waiting(house)) == (0, 0)
+    invariants.check(house.keeper)

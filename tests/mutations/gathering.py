@@ -1,0 +1,114 @@
+"""Single stores that are stored together: whose is what, and nobody waits for ever or is forgotten."""
+
+from mutations.mutant import Edit, Mutant
+
+_GATHERING = "tierkeeper/engine/ingest/gathering.py"
+_INGEST = "tierkeeper/engine/ingest/ingest.py"
+_COMMIT = "tierkeeper/engine/ingest/commit.py"
+_TESTS = "tests/integration/engine/ingest/test_gathering.py::"
+_TOGETHER = f"{_TESTS}test_what_waits_is_stored_together"
+_BOUNDS = f"{_TESTS}test_the_bounds_of_a_batch"
+_CRASH = f"{_TESTS}test_a_leader_that_crashes"
+_TWICE = f"{_TESTS}test_a_message_that_comes_twice_at_once"
+_AWAY = f"{_TESTS}test_a_catalog_that_is_away_is_told_to_each"
+_DEFECT = f"{_TESTS}test_a_defect_is_alone_in_the_end"
+
+
+def _gathered(what: str, edit: Edit, *tests: str) -> Mutant:
+    return Mutant("gathering", what, (edit,), tests)
+
+
+GATHERING = (
+    _gathered(
+        "an event names who led",
+        Edit(_COMMIT, "locks=bool(missing), caller=item.caller)", "locks=bool(missing), caller=items[0].caller)"),
+        _TOGETHER,
+    ),
+    _gathered(
+        "all commands of a batch have one key",
+        Edit(_COMMIT, "DeliveredItem(self.args.tenant, self.caller.key,", 'DeliveredItem(self.args.tenant, "one",'),
+        _TOGETHER,
+    ),
+    _gathered(
+        "a command's number is its place in the batch",
+        Edit(
+            _INGEST,
+            'commit.Asked(position, args, own.keyed(), "store", 0)',
+            'commit.Asked(position, args, own.keyed(), "store", position)',
+        ),
+        _TOGETHER,
+    ),
+    _gathered(
+        "those that came last go first",
+        Edit(_GATHERING, "member = self._waiting.popleft()", "member = self._waiting.pop()"),
+        _TOGETHER,
+    ),
+    _gathered(
+        "a message may be twice in a batch",
+        Edit(_GATHERING, "if member.command in batch or size", "if size"),
+        _TWICE,
+    ),
+    _gathered("a batch has any number of stores", Edit(_GATHERING, " and len(batch) < MOST:", ":"), _BOUNDS),
+    _gathered(
+        "a batch has any number of bytes", Edit(_GATHERING, " or size + member.size > MOST_BYTES:", ":"), _BOUNDS
+    ),
+    _gathered(
+        "what does not fit is forgotten",
+        Edit(_GATHERING, "            self._waiting.extendleft(reversed(left))\n", ""),
+        _BOUNDS,
+    ),
+    _gathered(
+        "what does not fit changes its order",
+        Edit(_GATHERING, "extendleft(reversed(left))", "extendleft(left)"),
+        f"{_TESTS}test_what_does_not_fit_keeps_its_order",
+    ),
+    _gathered(
+        "a defect of one is everybody's",
+        Edit(
+            _GATHERING,
+            "            if len(batch) == 1:\n                batch[0].done(error)\n",
+            "            if batch:\n                [m.done(error) for m in batch]\n",
+        ),
+        _DEFECT,
+    ),
+    _gathered(
+        "a catalog that is away is asked again for each half",
+        Edit(_GATHERING, "        except CatalogUnavailable as error:", "        except ZeroDivisionError as error:"),
+        _AWAY,
+    ),
+    _gathered(
+        "one error is raised in many threads",
+        Edit(_GATHERING, "member.done(copy.copy(error))", "member.done(error)"),
+        _AWAY,
+    ),
+    _gathered(
+        "who waits for a leader that crashed waits for ever",
+        Edit(_GATHERING, "                if member.outcome is None:", "                if False:"),
+        _CRASH,
+    ),
+    _gathered(
+        "a leader that crashes leads for ever",
+        Edit(
+            _GATHERING,
+            "        finally:\n            self._leave(member)\n",
+            "        finally:\n            if member.outcome is not None:\n                self._leave(member)\n",
+        ),
+        f"{_TESTS}test_who_waits_behind_a_crash_is_stored",
+    ),
+    _gathered(
+        "there is any number of leaders",
+        Edit(_GATHERING, "if self._leaders < LEADERS:", "if self._leaders < 99:"),
+        _TOGETHER,
+    ),
+    _gathered(
+        "there is one leader at most",
+        Edit(_GATHERING, "LEADERS: Final = 2", "LEADERS: Final = 1"),
+        f"{_TESTS}test_two_lead_at_once",
+    ),
+    _gathered("nobody follows a leader", Edit(_GATHERING, "                following.woken.set()\n", ""), _TOGETHER),
+    _gathered(
+        "who no longer waits is stored",
+        Edit(_GATHERING, "                    self._waiting.remove(member)\n", "                    pass\n"),
+        f"{_TESTS}test_who_was_interrupted_is_not_stored",
+    ),
+)

@@ -1,0 +1,139 @@
+"""Single stores that wait at the same moment are stored together: one of their threads leads, the others wait for it.
+
+A store alone costs four transactions. While leaders are at work, the stores that come meanwhile gather; the next
+leader, one of them, takes those through one batch (:func:`ingest.store_together`): one opening, one intend, one commit.
+A store that comes while fewer leaders are at work than there may be leads at once, so nobody waits for company.
+
+Each stays a command of its own: its key, actor and correlation, its row in ``commands``, its event. What one of them
+cannot be stored by fails no other: a batch that raises is halved until it is alone. Where the catalog is away every one
+is told so, and where the outcome of a commit is not known, the next delivery of each message finds it in ``commands``.
+
+A crash of the process at any step leaves what a crash of :mod:`ingest` leaves there, for each of them.
+"""
+
+import copy
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from typing import Final
+
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import CatalogUnavailable
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.ingest import ingest
+from tierkeeper.values.artifacts import StoreResult
+from tierkeeper_client.contract import InlineContent, StoreArgs
+
+MOST: Final = 100  # stores of one batch
+MOST_BYTES: Final = 8 * 1024 * 1024  # of their content, as it stands in the messages
+#: leaders at work at the same time: the bytes of one batch are written while another one is committed
+LEADERS: Final = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """A store that waits for its outcome; ``leads``: it is woken to lead, and not because it is done."""
+
+    args: StoreArgs
+    caller: Caller
+    size: int
+    woken: Event = field(default_factory=Event)
+    leads: bool = False
+    outcome: StoreResult | BaseException | None = None
+
+    def done(self, outcome: StoreResult | BaseException) -> None:
+        self.outcome = outcome
+        self.woken.set()
+
+    @property
+    def command(self) -> tuple[str, str]:
+        return self.args.tenant, self.caller.key
+
+
+class Gathering:
+    """Stores single artifacts of one process, those together that come together. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._waiting: deque[_Member] = deque()
+        self._leaders = 0
+
+    def store(self, args: StoreArgs, *, caller: Caller) -> StoreResult:
+        """Store one artifact with inline content; raises as :func:`ingest.store` does."""
+        if not isinstance(args.content, InlineContent):
+            return ingest.store(self._engine, args, caller=caller)
+        member = _Member(args, caller.keyed(), len(args.content.data))
+        with self._lock:
+            if self._leaders < LEADERS:
+                self._leaders += 1
+                member.leads = True
+            else:
+                self._waiting.append(member)
+        try:
+            if not member.leads:
+                member.woken.wait()
+            if member.leads:
+                self._store(self._batch(member))
+        finally:
+            self._leave(member)
+        assert member.outcome is not None  # noqa: S101  done by a leader, which this one may be
+        if isinstance(member.outcome, BaseException):
+            raise member.outcome
+        return member.outcome
+
+    def _batch(self, leader: _Member) -> list[_Member]:
+        """Return the leader's batch: its own store, and those that wait longest, each command once, within the bounds.
+
+        A message that was delivered twice finds its first delivery's result in the next batch.
+        """
+        batch = {leader.command: leader}
+        left: deque[_Member] = deque()
+        size = leader.size
+        with self._lock:
+            while self._waiting and len(batch) < MOST:
+                member = self._waiting.popleft()
+                if member.command in batch or size + member.size > MOST_BYTES:
+                    left.append(member)
+                else:
+                    batch[member.command] = member
+                    size += member.size
+            self._waiting.extendleft(reversed(left))
+        return list(batch.values())
+
+    def _store(self, batch: Sequence[_Member]) -> None:
+        """Store a batch, halved until what fails is alone; every member is done afterwards, whatever is raised."""
+        try:
+            by = batch[0].caller if len(batch) == 1 else callers.WORKER
+            stores = [(member.args, member.caller) for member in batch]
+            for member, outcome in zip(batch, ingest.store_together(self._engine, stores, caller=by), strict=True):
+                member.done(outcome)
+        except CatalogUnavailable as error:
+            for member in batch:
+                member.done(copy.copy(error))  # each is raised in a thread of its own
+        except Exception as error:  # noqa: BLE001  whose it is shows when it is alone
+            if len(batch) == 1:
+                batch[0].done(error)
+                return
+            middle = len(batch) // 2
+            self._store(batch[:middle])
+            self._store(batch[middle:])
+        finally:
+            for member in batch:
+                if member.outcome is None:  # what ends this thread is not theirs
+                    member.done(CatalogUnavailable(reason="the thread that stored it with others was ended"))
+
+    def _leave(self, member: _Member) -> None:
+        """Let go of what a thread holds that returns: its place among those that wait, its lead."""
+        with self._lock:
+            if not member.leads:
+                if member in self._waiting:  # it was interrupted
+                    self._waiting.remove(member)
+            elif self._waiting:
+                following = self._waiting.popleft()
+                following.leads = True
+                following.woken.set()
+            else:
+                self._leaders -= 1
