@@ -33,8 +33,8 @@ GATHERING = (
         "a command's number is its place in the batch",
         Edit(
             _INGEST,
-            'commit.Asked(position, args, own.keyed(), "store", 0)',
-            'commit.Asked(position, args, own.keyed(), "store", position)',
+            'commit.AskedStore(position, args, own.keyed(), "store", 0)',
+            'commit.AskedStore(position, args, own.keyed(), "store", position)',
         ),
         _TOGETHER,
     ),

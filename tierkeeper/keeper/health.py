@@ -1,5 +1,6 @@
 """Health checks of the installation, and the canaries that they rely on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,9 +28,9 @@ class HealthChecks:
         settings = self.engine.settings
         broker.ask(str(settings.broker.url), seconds=settings.health.probe.total_seconds())
 
-    def since_last_canary(self) -> timedelta | None:
-        """Return how long ago a canary last came through any queue; None if none ever did."""
-        return health.since_last_canary(self.engine.catalog)
+    def since_last_canary(self, queues: Collection[Queue] = tuple(Queue)) -> timedelta | None:
+        """Return how long ago a canary last came through any of these queues; None if none ever did."""
+        return health.since_last_canary(self.engine.catalog, queues)
 
     def canary(self, queue: Queue, *, sent_at: datetime | None) -> None:
         """Record that a canary, sent at ``sent_at`` (None: unknown), came through ``queue``."""

@@ -288,7 +288,7 @@ def test_what_up_began_ends_with_it_when_it_is_killed(home: Path) -> None:
         os.kill(children["beat"], signal.SIGSTOP)
         up.kill()
         up.wait()
-        _wait(lambda: not Path(f"/proc/{children['worker']}").exists())
+        _wait(lambda: not any(Path(f"/proc/{children[name]}").exists() for name in ("worker", "ingest")))
         refused = _run(home, "up")
         assert refused.returncode == 4
         assert f"beat (process {children['beat']})" in refused.stderr
@@ -308,7 +308,8 @@ def _children(parent: int) -> dict[str, int]:
         except OSError:
             continue
         if int(status.rpartition(")")[2].split()[1]) == parent and b"worker.start" in command:
-            found[next(name for name in ("worker", "beat", "flower") if name.encode() in command)] = int(folder.name)
+            node = next((word for word in command if word.startswith(b"ingest@")), b"").partition(b"@")[0].decode()
+            found[node or next(n for n in ("worker", "beat", "flower") if n.encode() in command)] = int(folder.name)
     return found
 
 

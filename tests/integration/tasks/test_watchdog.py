@@ -18,7 +18,7 @@ from rich.console import Console
 from support.nodes import Valkey
 from support.proxy import FaultProxy, in_front_of
 
-from tierkeeper.cli.support.onlooker import Onlooker
+from tierkeeper.cli.support.onlooker import Onlooker, WatchedWorker
 from tierkeeper.cli.support.supervisor import Program, Supervisor
 from tierkeeper.settings.settings import load
 from tierkeeper_client import TierkeeperClient
@@ -110,7 +110,10 @@ def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path)
     """A worker that is stopped can't end by itself; seen from outside it takes nothing and answers nobody."""
     printed = io.StringIO()
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", "stopped@test", "-c", "1"]
-    onlooker = Onlooker(behind.keeper, str(behind.settings.broker.url), stalled=timedelta(seconds=STALLED))
+    workers = [WatchedWorker("worker", "stopped@test", tuple(Queue))]
+    onlooker = Onlooker(
+        behind.keeper, str(behind.settings.broker.url), workers=workers, stalled=timedelta(seconds=STALLED)
+    )
     supervisor = Supervisor(
         [Program("worker", command, {**behind.env, "HOME": str(tmp_path)})],
         Console(file=printed, width=1000),
@@ -138,11 +141,18 @@ def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path)
         supervisor.close()
 
 
+OTHERS = tuple(queue for queue in Queue if queue is not Queue.INGEST)
+TWO = [WatchedWorker("ingest", "ingest@test", (Queue.INGEST,)), WatchedWorker("worker", "worker@test", OTHERS)]
+
+
 def test_the_onlooker_blames_only_with_proof(behind: Installation, proxy: FaultProxy) -> None:
-    """Nothing waits: it is Beat. Something waits and nobody answers: it is the worker. No broker: it is nobody."""
+    """Nothing waits: it is Beat. Something waits and its worker does not answer: it is that one. No broker: nobody."""
+
+    def made(**stalled: float) -> Onlooker:
+        return Onlooker(behind.keeper, str(behind.settings.broker.url), workers=TWO, stalled=timedelta(**stalled))
 
     def verdict() -> str | None:
-        onlooker = Onlooker(behind.keeper, str(behind.settings.broker.url), stalled=timedelta(milliseconds=1))
+        onlooker = made(milliseconds=1)
         time.sleep(0.01)
         found = onlooker()
         assert onlooker() is None  # what was started again just now is given its time
@@ -150,10 +160,22 @@ def test_the_onlooker_blames_only_with_proof(behind: Installation, proxy: FaultP
 
     assert verdict() == "beat"
     with producer(behind) as client:
+        client.store(b"x", tenant="acme", workflow="waits", name="x")
+    assert verdict() == "ingest"
+    patient = made(seconds=0.5)
+    time.sleep(0.6)
+    behind.keeper.health.canary(Queue.INGEST, sent_at=None)
+    assert patient() is None  # the other one is quiet, but nothing waits for it, and Beat is at work
+    with producer(behind) as client:
         client.send(TaskName.CANARY)
-    assert verdict() == "worker"
-    behind.keeper.health.canary(Queue.VERBS, sent_at=None)
-    patient = Onlooker(behind.keeper, str(behind.settings.broker.url), stalled=timedelta(seconds=0.5))
+    time.sleep(0.4)
+    behind.keeper.health.canary(Queue.INGEST, sent_at=None)
+    found = patient()
+    assert found is not None
+    assert found.program == "worker"
+    for queue in Queue:
+        behind.keeper.health.canary(queue, sent_at=None)
+    patient = made(seconds=0.5)
     time.sleep(0.1)
     assert patient() is None
     proxy.refuse()

@@ -16,6 +16,7 @@ from tierkeeper.embedded.process import private_file
 
 if TYPE_CHECKING:
     from tierkeeper.cli.support.homelock import HomeLock
+    from tierkeeper.cli.support.onlooker import WatchedWorker
     from tierkeeper.cli.support.supervisor import Program
     from tierkeeper.settings.settings import Settings
 
@@ -27,17 +28,21 @@ STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
 
 @click.command(cls=TierCommand)
 @click.option(
-    "--concurrency", type=click.IntRange(min=1), metavar="N", help="Processes of the worker; by default one a core."
+    "--concurrency",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes of the worker that does not store; by default one a core.",
 )
 @click.option("--no-beat", is_flag=True, help="Without Beat: the sweeps begin by `tierkeeper lifecycle run` only.")
 @click.option("--no-flower", is_flag=True, help="Without Flower.")
 @pass_session
 def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: bool) -> None:
-    """Run worker, Beat and Flower here until Ctrl-C, on the embedded services or the configured ones.
+    """Run workers, Beat and Flower here until Ctrl-C, on the embedded services or the configured ones.
 
-    Their logs come together on stderr. One that dies or hangs is started again, and so is an embedded PostgreSQL or
-    Valkey that dies. The first Ctrl-C lets tasks under way end, the second kills them, which is safe too. Where the
-    catalog or the broker does not answer, nothing is started; the exit code is 6, as it is once an embedded server died
+    One worker stores (`ingest`, of threads), another does all else. Their logs come together on stderr. One that dies
+    or hangs is started again, and so is an embedded PostgreSQL or Valkey that dies. The first Ctrl-C lets tasks under
+    way end, the second kills them, which is safe too. Where the catalog or the broker does not answer, nothing is
+    started; the exit code is 6, as it is once an embedded server died
     five times in a row.
     """
     settings = session.settings
@@ -45,16 +50,13 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
         for line in session.start():
             session.output.say(line)
         session.reach()
-        started = [programs.celery(session, "worker", *_concurrency(concurrency))]
+        workers = programs.workers(session, processes=concurrency)
+        started = [program for program, _ in workers]
         if not no_beat:
             started.append(programs.celery(session, "beat"))
         if not no_flower:
             started.append(_flower(session))
-        _run(session, started, lock, watched=not no_beat)
-
-
-def _concurrency(count: int | None) -> tuple[str, ...]:
-    return () if count is None else ("--concurrency", str(count))
+        _run(session, started, lock, watched=[] if no_beat else [watched for _, watched in workers])
 
 
 def _flower(session: Session) -> "Program":
@@ -97,11 +99,11 @@ def _password(settings: "Settings") -> tuple[str, str]:
     return password, f"{password} (shown once, kept in {path})"
 
 
-def _run(session: Session, started: "list[Program]", lock: "HomeLock", *, watched: bool) -> None:
+def _run(session: Session, started: "list[Program]", lock: "HomeLock", *, watched: "list[WatchedWorker]") -> None:
     patience = session.settings.engine.task_seconds + STOP_MARGIN
     stalled = session.settings.health.stalled
     broker = str(session.resolved.broker.url)
-    looks = onlooker.Onlooker(session.keeper, broker, stalled=stalled) if watched else None
+    looks = onlooker.Onlooker(session.keeper, broker, workers=watched, stalled=stalled) if watched else None
     running = supervisor.Supervisor(
         started,
         session.output.err,

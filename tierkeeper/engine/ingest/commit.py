@@ -100,7 +100,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedStore:
     """An item of a batch, as a caller asks for it to be stored: as item ``number`` of the command with its key.
 
     ``position``: in the batch, whose items may be of many commands.
@@ -127,7 +127,7 @@ class Opening:
     moment: Moment
 
 
-def opening(engine: Engine, items: Sequence[Asked]) -> Opening:
+def opening(engine: Engine, items: Sequence[AskedStore]) -> Opening:
     """Read, once for a whole batch, what its items need: results of earlier deliveries and the moment."""
     deliveries = {item.position: item.delivered() for item in items}
     with engine.catalog.reading() as connection:

@@ -32,7 +32,7 @@ def _past(moment: Moment, args: StoreArgs, size: int, caller: Caller) -> bool:
         caller=caller,
         content=Body(io.BytesIO(), 0, _NO_DIGEST, size, ""),
         created=min(args.created or moment.now, moment.now),
-        delivery=commit.Asked(0, args, caller, "store", 0).delivered(),
+        delivery=commit.AskedStore(0, args, caller, "store", 0).delivered(),
     )
     policy = moment.policies.governing(item.subject)
     place = commit.Destination(blob=_NONE, policy=policy, first=frozenset(), needed=frozenset())

@@ -12,10 +12,10 @@ A crash of the process at any step leaves what a crash of :mod:`ingest` leaves t
 """
 
 import copy
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import Event, Lock
 from typing import Final
 
 from tierkeeper.base import callers
@@ -39,7 +39,7 @@ class _Member:
     args: StoreArgs
     caller: Caller
     size: int
-    woken: Event = field(default_factory=Event)
+    woken: threading.Event = field(default_factory=threading.Event)
     leads: bool = False
     outcome: StoreResult | BaseException | None = None
 
@@ -57,7 +57,7 @@ class Gathering:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._waiting: deque[_Member] = deque()
         self._leaders = 0
 

@@ -60,7 +60,7 @@ class Written:
 def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
     """Store one artifact; ``content``: its bytes where ``args`` does not name them. Raises the item's own error."""
     caller = caller.keyed()
-    asked = commit.Asked(0, args, caller, "store", 0)
+    asked = commit.AskedStore(0, args, caller, "store", 0)
     with ExitStack() as stack:
         # a delivery with given content is identified by its bytes too: only the commit, after reading, can find it
         opening = commit.opening(engine, [asked] if content is None else [])
@@ -81,7 +81,7 @@ def store_together(
     Each is a command of its own, with its caller's key, actor and correlation. ``caller``: of the work for all of them.
     Raises what one of them, or all, cannot be stored by in a batch: then nothing is known of any.
     """
-    asked = [commit.Asked(position, args, own.keyed(), "store", 0) for position, (args, own) in enumerate(stores)]
+    asked = [commit.AskedStore(position, args, own.keyed(), "store", 0) for position, (args, own) in enumerate(stores)]
     with ExitStack() as stack:
         opening = commit.opening(engine, asked)
         outcomes: dict[int, StoreResult | TierkeeperError] = {**opening.known}
@@ -118,14 +118,14 @@ def store_many(
         outcomes.update(known.results)
         given = known.contents
         caller = caller.keyed()
-        asked = [commit.Asked(position, args, caller, "store_many", position) for position, args in whole]
+        asked = [commit.AskedStore(position, args, caller, "store_many", position) for position, args in whole]
         named = [item for item in asked if item.position not in given]
         opening = commit.opening(engine, named)
         outcomes.update(opening.known)
         unread = [item for item in asked if item.position not in outcomes]
         stacks = {item.position: stack.enter_context(ExitStack()) for item in unread}
 
-        def read(item: commit.Asked) -> Incoming | TierkeeperError:
+        def read(item: commit.AskedStore) -> Incoming | TierkeeperError:
             position = item.position
             own = stacks[position]
             try:
@@ -180,7 +180,7 @@ def _store_all(
 
 
 def step_1_read(
-    settings: Settings, stack: ExitStack, item: commit.Asked, *, given: BinaryIO | None, opening: commit.Opening
+    settings: Settings, stack: ExitStack, item: commit.AskedStore, *, given: BinaryIO | None, opening: commit.Opening
 ) -> Incoming:
     """Open and hash one item's content and find its policy; raises what refuses the item.
 

@@ -6,7 +6,7 @@ sends come through their queues.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -46,11 +46,12 @@ def canary(engine: Engine, through: Queue, *, sent_at: datetime | None) -> None:
     engine.catalog.run(callers.WORKER, heartbeats.canary, through.value, sent_at=sent_at, apart=apart)
 
 
-def since_last_canary(catalog: Database) -> timedelta | None:
-    """Return how long ago a canary last came through any queue; None if none ever did."""
+def since_last_canary(catalog: Database, queues: Collection[Queue]) -> timedelta | None:
+    """Return how long ago a canary last came through any of these queues; None if none ever did."""
     with catalog.reading() as connection:
         canaries = heartbeats.canaries(connection)
-        return min((catalog_now(connection) - canary.at for canary in canaries.values()), default=None)
+        now = catalog_now(connection)
+    return min((now - canaries[queue].at for queue in queues if queue in canaries), default=None)
 
 
 def health(engine: Engine, *, tiers: bool = True) -> Health:

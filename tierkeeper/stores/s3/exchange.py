@@ -48,7 +48,7 @@ class ExchangeBroken(ConnectionError):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WholeAnswer:
     """A whole answer. Names of ``headers`` are in lower case; one that is repeated has its values, joined by commas."""
 
     status: int
@@ -61,7 +61,7 @@ def is_sendable(value: str) -> bool:
     return not _UNSENDABLE.search(value)
 
 
-class Exchange:
+class HttpExchange:
     """Exchanges with one host. Safe to use from many threads: each takes a connection, ``kept`` of them stay open.
 
     ``place``: the host and its port; ``ca_bundle``: the file of the authorities that are trusted. Times in seconds.
@@ -74,7 +74,7 @@ class Exchange:
         self._name, self._port = parts.hostname or "", parts.port or _PORTS[scheme]
         self._tls = ssl.create_default_context(cafile=ca_bundle) if scheme == "https" else None
         self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
-        self._idle: deque[_Connection] = deque(maxlen=None)
+        self._idle: deque[_KeptConnection] = deque(maxlen=None)
         self._kept = kept
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Exchange:
         length: int,
         bounds: AnswerBounds,
         seconds: float | None = None,
-    ) -> Answer:
+    ) -> WholeAnswer:
         """Send a request and return its answer; raises NotConnected, ExchangeBroken, and what reading ``body`` raises.
 
         ``length``: of the body, in bytes; ``headers`` are sent as they are (:func:`is_sendable`); ``seconds``: for the
@@ -121,7 +121,7 @@ class Exchange:
                 connection.close()
         return answer
 
-    def _taken(self) -> "_Connection":
+    def _taken(self) -> "_KeptConnection":
         while self._idle:
             try:
                 connection = self._idle.pop()
@@ -132,14 +132,14 @@ class Exchange:
             connection.close()
         return self._connected()
 
-    def _connected(self) -> "_Connection":
+    def _connected(self) -> "_KeptConnection":
         try:
             opened = socket.create_connection((self._name, self._port), timeout=self._connect_timeout)
         except (OSError, UnicodeError) as error:  # the latter of a name that is none
             raise NotConnected(f"{self._name}:{self._port}: {error}") from error
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return _Connection(opened if self._tls is None else self._secured(opened, self._tls))
+            return _KeptConnection(opened if self._tls is None else self._secured(opened, self._tls))
         except OSError as error:
             opened.close()
             raise NotConnected(f"{self._name}:{self._port}: {error}") from error
@@ -158,7 +158,7 @@ class Exchange:
         return secured
 
 
-class _Connection:
+class _KeptConnection:
     """A connection on which no exchange is under way; ``since``: when the last one ended (``time.monotonic``)."""
 
     __slots__ = ("since", "socket")
@@ -209,7 +209,7 @@ class _Reading:
         self._received = 0
         self._began = time.monotonic()
 
-    def answer(self, method: str) -> tuple[Answer, bool]:
+    def answer(self, method: str) -> tuple[WholeAnswer, bool]:
         """Return the answer, and True if the connection may be used again."""
         minor, status, headers = self._head()
         while status < HTTPStatus.OK:
@@ -218,7 +218,7 @@ class _Reading:
             minor, status, headers = self._head()
         data = b"" if method == "HEAD" or status in _BODILESS else self._body(headers)
         closing = {word.strip().lower() for word in headers.get("connection", "").split(",")}
-        return Answer(status, headers, data), minor == _NEWER and "close" not in closing and not self._buffer
+        return WholeAnswer(status, headers, data), minor == _NEWER and "close" not in closing and not self._buffer
 
     def _head(self) -> tuple[str, int, dict[str, str]]:
         head = self._until(_END + _END).decode("latin-1")

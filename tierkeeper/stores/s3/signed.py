@@ -29,7 +29,7 @@ from botocore.response import StreamingBody
 
 from tierkeeper.base import log
 from tierkeeper.stores.s3 import attempts, exchange
-from tierkeeper.stores.s3.exchange import Answer, Exchange
+from tierkeeper.stores.s3.exchange import HttpExchange, WholeAnswer
 from tierkeeper.stores.s3.sigv4 import NOTHING, Signer
 from tierkeeper_client import receiving_s3
 
@@ -148,7 +148,7 @@ class SignedClient:
         verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": authorities} if url.scheme == "https" else {}
         times = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
         self._pool = receiving_s3.pool(f"{url.scheme}://{self.host}", maxsize=connections, timeout=times, **verified)
-        self._exchange = Exchange(
+        self._exchange = HttpExchange(
             url.scheme,
             self.host,
             kept=connections,
@@ -249,7 +249,7 @@ class SignedClient:
                 return outcomes
         return self._by_boto3("delete_objects", arguments, answer)
 
-    def _call(self, request: _Request) -> Answer | None:
+    def _call(self, request: _Request) -> WholeAnswer | None:
         """Return the server's answer; None if there is none, or the request needs boto3."""
         try:
             answer = self._send(request)
@@ -260,7 +260,7 @@ class SignedClient:
             attempts.answered(answer.status)
         return answer
 
-    def _send(self, request: _Request, *, seconds: float | None = None) -> Answer | None:
+    def _send(self, request: _Request, *, seconds: float | None = None) -> WholeAnswer | None:
         """Return the server's answer; None if the request needs boto3. Raises the exceptions of an exchange."""
         signed = self._signed(request)
         if signed is None:
@@ -324,7 +324,7 @@ class SignedClient:
         self,
         operation: str,
         arguments: dict[str, Any],
-        refused: Answer | urllib3.BaseHTTPResponse | None,
+        refused: WholeAnswer | urllib3.BaseHTTPResponse | None,
         *,
         client: "S3Client | None" = None,
     ) -> Any:  # noqa: ANN401  as above
@@ -339,7 +339,7 @@ class SignedClient:
         return answer
 
 
-def _ok(answer: Answer | None) -> TypeGuard[Answer]:
+def _ok(answer: WholeAnswer | None) -> TypeGuard[WholeAnswer]:
     return answer is not None and answer.status == _OK
 
 

@@ -15,7 +15,7 @@ from support.ports import free_ports
 from support.raw_servers import HANG_UP, Act, Seen, authority, pieces, serving
 
 from tierkeeper.stores.s3 import attempts
-from tierkeeper.stores.s3.exchange import Answer, Exchange, ExchangeBroken, NotConnected, is_sendable
+from tierkeeper.stores.s3.exchange import ExchangeBroken, HttpExchange, NotConnected, WholeAnswer, is_sendable
 from tierkeeper_client import receiving_s3
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 
 
 @contextmanager
-def asking(*answers: bytes | Act, kept: int = 4, read_timeout: float = 0.5) -> Iterator[tuple[Exchange, Seen]]:
+def asking(*answers: bytes | Act, kept: int = 4, read_timeout: float = 0.5) -> Iterator[tuple[HttpExchange, Seen]]:
     """An exchange with a server that answers so."""
     with serving(*answers) as seen:
         exchange = made(seen.port, kept=kept, read_timeout=read_timeout)
@@ -41,13 +41,13 @@ def made(
     kept: int = 4,
     read_timeout: float = 0.5,
     ca_bundle: str = "",
-) -> Exchange:
+) -> HttpExchange:
     """An exchange with a server on a port of this machine."""
     place = f"{name}:{port}"
-    return Exchange(scheme, place, kept=kept, connect_timeout=0.5, read_timeout=read_timeout, ca_bundle=ca_bundle)
+    return HttpExchange(scheme, place, kept=kept, connect_timeout=0.5, read_timeout=read_timeout, ca_bundle=ca_bundle)
 
 
-def ask(exchange: Exchange, method: str = "PUT", body: bytes | io.BytesIO = b"") -> Answer:
+def ask(exchange: HttpExchange, method: str = "PUT", body: bytes | io.BytesIO = b"") -> WholeAnswer:
     """One exchange."""
     length = len(body) if isinstance(body, bytes) else body.getbuffer().nbytes
     headers = {"host": "there", "x-one": "a b"} | ({} if method == "HEAD" else {"content-length": str(length)})
