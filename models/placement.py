@@ -27,7 +27,7 @@ class Placement(Base):
         CheckConstraint("state = 'copying' OR state = 'deleting' OR stored_size IS NOT NULL", name="kept_was_written"),
         CheckConstraint("vouched IN ('written', 'server', 'pinned', 'read')", name="vouched_known"),
         CheckConstraint("pin IS NULL OR vouched IS NOT NULL", name="pin_of_vouched"),
-        Index("uq_placements_location", text('"right"(location, 36)'), "tier", "location", unique=True),
+        Index("uq_placements_location", "tier", text('"right"(location, 36)'), "location", unique=True),
         Index(
             "uq_placements_present",
             "blob_id",

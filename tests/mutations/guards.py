@@ -121,8 +121,8 @@ _BYTES = (
             ),
             Edit(
                 "models/migrations/versions/0019_locations_in_order.py",
-                '"placements (right(location, 36), tier, location)", unique=True)',
-                '"placements (right(location, 36), tier, location)")',
+                '"placements (tier, right(location, 36), location)", unique=True)',
+                '"placements (tier, right(location, 36), location)")',
             ),
         ),
         (f"{STORY}test_a_duplicate_does_not_stay",),

@@ -1,9 +1,11 @@
 """A catalog with many artifacts, filled by SQL, and the plans of the statements that real calls send to it.
 
-Every statement is explained as it is sent, with its parameters, before it runs: a new statement is seen by itself. The
+Every statement is explained as it is sent, before it runs: a new statement is seen by itself. With its parameters, and
+with the plan for any parameters, which PostgreSQL may use for a statement that stays prepared on its connection. The
 rows that are filled in are in order, verified, and due in some days: what there is to do does not depend on them.
 """
 
+import itertools
 import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +15,9 @@ from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
 
 from support.house import TENANT
 from support.services import execute
@@ -58,6 +63,8 @@ INSERT INTO runs (id, kind, state, actor, started_at, seen_at, finished_at)
 SELECT uuidv7(), CASE WHEN n % 20 = 0 THEN 'dump' ELSE 'rotate' END, 'done', 'beat', at, at, at
 FROM (SELECT n, now() - n::float8 / <size> * interval '20 days' AS at FROM generate_series(1, <size> / 10) AS n) AS old;
 """
+_EXPLAIN: Final = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON)"
+_NUMBERS = itertools.count()
 #: the name of which all that :func:`fill_alike` writes shares the content, and the one of which it writes versions
 SHARED: Final = "shared"
 VERSIONED: Final = "versioned"
@@ -158,18 +165,12 @@ class ExplainedStatements:
     """The costliest plan of each statement, by what was done and the statement's text."""
 
     found: dict[tuple[str, str], ExplainedStatement] = field(default_factory=dict)
+    generic: dict[tuple[str, str], ExplainedStatement] = field(default_factory=dict)  # for any parameters
     sent: dict[str, set[str]] = field(default_factory=dict)  # the named statements of each act
-
-    def add(self, doing: str, statement: str, plan: ExplainedStatement) -> None:
-        """Keep the costlier of this plan and the known one, and what either scanned."""
-        known = self.found.get((doing, statement), ExplainedStatement(0, frozenset()))
-        self.found[(doing, statement)] = ExplainedStatement(
-            max(plan.buffers, known.buffers), plan.scanned | known.scanned, plan.name
-        )
 
     @contextmanager
     def of(self, engine: sa.Engine, doing: str) -> Iterator[None]:
-        """Explain every statement that reads or changes rows; each runs twice, the first time undone."""
+        """Explain every statement that reads or changes rows; each runs three times, the first ones undone."""
         names = {id(text): name for name, text in named_statements().items()}
         sent = self.sent.setdefault(doing, set())
         named = dict[sa.Connection, str]()
@@ -181,17 +182,16 @@ class ExplainedStatements:
         def explain(by: sa.Connection, cursor: Any, statement: str, parameters: Any, __: Any, many: bool) -> None:  # noqa: ANN401, FBT001  SQLAlchemy's
             if not statement.lstrip(" (\n").upper().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
                 return
+            given = parameters[0] if many else parameters
             with cursor.connection.cursor() as own:
-                own.execute("SAVEPOINT explained")
-                try:
-                    own.execute(
-                        f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}",
-                        parameters[0] if many else parameters,
-                    )
-                    plan = _read(own.fetchone()[0][0]["Plan"])
-                    self.add(doing, statement, replace(plan, name=named.get(by, "")))
-                finally:
-                    own.execute("ROLLBACK TO SAVEPOINT explained; RELEASE SAVEPOINT explained")
+                for plans, explaining in ((self.found, _explain), (self.generic, _explain_generic)):
+                    own.execute("SAVEPOINT explained")
+                    try:
+                        explaining(own, statement, given)
+                        plan = replace(_read(own.fetchone()[0][0]["Plan"]), name=named.get(by, ""))
+                    finally:
+                        own.execute("ROLLBACK TO SAVEPOINT explained; RELEASE SAVEPOINT explained")
+                    _add(plans, (doing, statement), plan)
 
         sa.event.listen(engine, "before_cursor_execute", explain)
         sa.event.listen(engine, "before_execute", note)
@@ -200,6 +200,30 @@ class ExplainedStatements:
         finally:
             sa.event.remove(engine, "before_cursor_execute", explain)
             sa.event.remove(engine, "before_execute", note)
+
+
+def _add(plans: dict[tuple[str, str], ExplainedStatement], key: tuple[str, str], plan: ExplainedStatement) -> None:
+    """Keep the costlier of this plan and the known one, and what either scanned."""
+    known = plans.get(key, ExplainedStatement(0, frozenset()))
+    plans[key] = ExplainedStatement(max(plan.buffers, known.buffers), plan.scanned | known.scanned, plan.name)
+
+
+def _explain(cursor: psycopg.Cursor[Any], statement: str, parameters: Any) -> None:  # noqa: ANN401  psycopg's
+    cursor.execute(f"{_EXPLAIN} {statement}".encode(), parameters)
+
+
+def _explain_generic(cursor: psycopg.Cursor[Any], statement: str, parameters: Any) -> None:  # noqa: ANN401  psycopg's
+    """Explain the plan for any parameters, of the statement as the driver prepares it."""
+    query = PostgresQuery(Transformer.from_context(cursor.connection))
+    query.convert(statement, parameters)
+    name = f"explained_{next(_NUMBERS)}"
+    prepared = cursor.connection.pgconn.prepare(name.encode(), query.query, query.types)
+    assert prepared.status == psycopg.pq.ExecStatus.COMMAND_OK, prepared.error_message
+    cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    order = range(len(query.types)) if query._order is None else query._order
+    values = sql.SQL(", ").join(sql.Literal(parameters[key]) for key in order)
+    called = sql.SQL(_EXPLAIN + " EXECUTE {}").format(sql.Identifier(name))
+    cursor.execute(sql.SQL("{}({})").format(called, values) if query.types else called)
 
 
 def named_statements() -> dict[str, sa.TextClause]:

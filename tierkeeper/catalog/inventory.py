@@ -47,15 +47,15 @@ _COLUMNS = listed(
     sha256="stored_sha256",
     damaged="damaged_at IS NOT NULL",
 )
-# each by its unique index, which begins with the id at the end of a location (OFFSET 0 keeps these apart)
+# each by its unique index, which has the id at the end of a location before the location (OFFSET 0 keeps these apart)
 _AT = sa.text(f"""
     SELECT p.*
     FROM unnest(:locations) AS w(location)
         CROSS JOIN LATERAL (
             SELECT {_COLUMNS}
             FROM placements
-            WHERE right(placements.location, 36) = right(w.location, 36)
-                AND tier = :tier
+            WHERE tier = :tier
+                AND right(placements.location, 36) = right(w.location, 36)
                 AND placements.location = w.location
             OFFSET 0
         ) AS p

@@ -1,8 +1,8 @@
 """A copy is found at its location by the placement's id, with which every location of our layouts ends.
 
-Ids are made in the order of time, so that neighbours in the index are stored together. The names and hashes with which
-locations begin come in any order: each store then wrote another page of the index, and the whole page into PostgreSQL's
-log after each checkpoint.
+Ids are made in the order of time, so what is stored together lies together in a tier's part of the index. The names and
+hashes with which locations begin come in any order: each store then wrote another page of the index, and the whole page
+into PostgreSQL's log after each checkpoint.
 """
 
 from alembic import op
@@ -20,7 +20,7 @@ BEFORE = "uq_placements_tier_location"
 
 def upgrade() -> None:
     """Go to this revision."""
-    online.create_index(INDEX, "placements (right(location, 36), tier, location)", unique=True)
+    online.create_index(INDEX, "placements (tier, right(location, 36), location)", unique=True)
     online.apart(f"ALTER TABLE placements DROP CONSTRAINT IF EXISTS {BEFORE}")
 
 
