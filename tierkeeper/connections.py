@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import RV, AdaptContext, Buffer, PQGen
+from psycopg.abc import RV, AdaptContext, Buffer, Params, PQGen
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import _WaitTimeout
@@ -91,6 +91,16 @@ class TimeLoader(Loader):
         return read if read.year < END_YEAR else Outside.end()
 
 
+class PlannedCursor(psycopg.Cursor[Any]):
+    """A cursor whose next statement is not prepared if it is to be ``planned_anew``, for the values that it has."""
+
+    planned_anew: bool = False
+
+    def execute(self, query: Any, params: Params | None = None, *, prepare: bool | None = None, **more: Any) -> Self:  # noqa: ANN401  psycopg's own
+        """Execute as psycopg does."""
+        return super().execute(query, params, prepare=False if self.planned_anew else prepare, **more)
+
+
 class PatientConnection(psycopg.Connection[Any]):
     """A connection that waits ``patience`` seconds for each answer, then closes; the outcome is then unknown.
 
@@ -106,6 +116,7 @@ class PatientConnection(psycopg.Connection[Any]):
         """Connect as psycopg does."""
         opened = super().connect(*args, **options)
         opened.adapters.register_loader("timestamptz", TimeLoader)
+        opened.cursor_factory = PlannedCursor
         return opened
 
     def set_up(self, values: Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ from psycopg.adapt import Transformer
 from support.house import TENANT
 from support.services import execute
 from tierkeeper import catalog
+from tierkeeper.catalog.statements import PLANNED_ANEW
 
 #: tables that grow with the number of artifacts; the audit log has a partition a month
 LARGE: Final = ("artifacts", "names", "blobs", "placements", "schedule", "events_", "commands", "history")
@@ -179,12 +180,13 @@ class ExplainedStatements:
             named[connection] = names.get(id(statement), "")
             sent.add(named[connection])
 
-        def explain(by: sa.Connection, cursor: Any, statement: str, parameters: Any, __: Any, many: bool) -> None:  # noqa: ANN401, FBT001  SQLAlchemy's
+        def explain(by: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:  # noqa: ANN401, FBT001  SQLAlchemy's
             if not statement.lstrip(" (\n").upper().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
                 return
             given = parameters[0] if many else parameters
             with cursor.connection.cursor() as own:
-                for plans, explaining in ((self.found, _explain), (self.generic, _explain_generic)):
+                kinds = [(self.found, _explain), (self.generic, _explain_generic)]
+                for plans, explaining in kinds[:1] if context.execution_options.get(PLANNED_ANEW) else kinds:
                     own.execute("SAVEPOINT explained")
                     try:
                         explaining(own, statement, given)

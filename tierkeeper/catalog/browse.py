@@ -13,7 +13,7 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.catalog.statements import typed, where_given
+from tierkeeper.catalog.statements import anew, typed, where_given
 from tierkeeper.catalog.tenant_filter import OF_TENANT, of_tenant
 from tierkeeper.policy import patterns
 from tierkeeper.policy.rules import Match
@@ -49,7 +49,7 @@ def page(
     """Return the next artifacts that match, by tenant, workflow, name and version; none at the end."""
     name = (NAMES.c.tenant, NAMES.c.workflow, NAMES.c.name)
     key = (*name, ARTIFACTS.c.version)
-    statement = sa.select(sa.text(artifacts.COLUMNS)).select_from(NAMED).where(*_fitting(filter_))
+    statement = anew(sa.select(sa.text(artifacts.COLUMNS)).select_from(NAMED).where(*_fitting(filter_)))
     few = _few(connection, filter_)
     if few is not None:
         statement = statement.where(ARTIFACTS.c.id == sa.any_(sa.bindparam("few", few, type_=ARRAY(sa.Uuid()))))
@@ -76,7 +76,7 @@ def _few(connection: sa.Connection, filter_: Filter) -> list[UUID] | None:
     PostgreSQL cannot tell how soon a list in the order of names meets what is rare.
     """
     artifact = ARTIFACTS.c
-    chosen = sa.select(artifact.id).limit(FEW + 1)
+    chosen = anew(sa.select(artifact.id).limit(FEW + 1))
     if filter_.sha256 is not None:
         chosen = chosen.where(_has_content(filter_.sha256))
     elif filter_.tags:
@@ -98,7 +98,7 @@ def _few(connection: sa.Connection, filter_: Filter) -> list[UUID] | None:
 
 def count(connection: sa.Connection, filter_: Filter) -> int:
     """Return how many artifacts match."""
-    statement = sa.select(sa.func.count()).select_from(NAMED).where(*_fitting(filter_))
+    statement = anew(sa.select(sa.func.count()).select_from(NAMED).where(*_fitting(filter_)))
     return int(connection.execute(statement).scalar_one())
 
 
@@ -130,7 +130,7 @@ def count_matching(connection: sa.Connection, match: Match) -> tuple[int, bool]:
         *where_given(match.size_max, lambda most: could.c.size <= most),
     )
     fits = sa.func.count().filter(*conditions) if conditions else sa.func.count()
-    fitting, looked_at = connection.execute(sa.select(fits, sa.func.count()).select_from(could)).one()
+    fitting, looked_at = connection.execute(anew(sa.select(fits, sa.func.count()).select_from(could))).one()
     return fitting, looked_at < MOST_COUNTED
 
 

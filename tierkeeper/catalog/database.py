@@ -19,7 +19,8 @@ from tierkeeper.catalog import outcomes
 from tierkeeper.catalog.driver_errors import first_line, translated
 from tierkeeper.catalog.json_values import read_json
 from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
-from tierkeeper.connections import MARGIN, PatientConnection, parameters
+from tierkeeper.catalog.statements import PLANNED_ANEW
+from tierkeeper.connections import MARGIN, PatientConnection, PlannedCursor, parameters
 from tierkeeper.settings.groups import CatalogSettings
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
 #: raised as they are: of the pool, and by the driver itself during a COPY, whose source cannot be read again
 _OTHERS = sa.exc.TimeoutError, psycopg.Error
 UTC: Final = {"timezone": "UTC"}
+#: a plan that is made, and kept, while a table is empty or was never analysed finds each row by its index too
+BY_INDEX: Final = {"enable_seqscan": "off"}
 HOURS = 6 * 3600.0  # see `take_time`
 
 
@@ -57,7 +60,7 @@ class Database:
             "lock_timeout": settings.lock_timeout,
             "idle_in_transaction_session_timeout": settings.idle_timeout,
         }
-        session = {name: str(value // timedelta(milliseconds=1)) for name, value in limits.items()} | UTC
+        session = {name: str(value // timedelta(milliseconds=1)) for name, value in limits.items()} | UTC | BY_INDEX
         patience = settings.statement_timeout.total_seconds() + MARGIN
         self.engine = make_engine(
             settings.url,
@@ -210,7 +213,13 @@ def make_engine(
         opened.set_up(session)
         return opened
 
+    def plan(_: object, cursor: Any, *more: Any) -> None:  # noqa: ANN401  SQLAlchemy's
+        if isinstance(cursor, PlannedCursor):  # no cursor of the server's, which is never prepared
+            *_statement, context, _many = more
+            cursor.planned_anew = bool(context and context.execution_options.get(PLANNED_ANEW))
+
     sa.event.listen(engine, "do_connect", connect)
+    sa.event.listen(engine, "before_cursor_execute", plan)
     return engine
 
 
@@ -263,12 +272,13 @@ def clocks(connection: sa.Connection) -> Clocks:
 
 
 def take_time(connection: sa.Connection) -> None:
-    """Let this transaction take hours: for jobs that read or write whole tables while no user waits.
+    """Let this transaction take hours, and scan: for jobs that read or write whole tables while no user waits.
 
     No limit is on the transaction as a whole (:mod:`tierkeeper.connections`).
     """
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(sa.text(f"SET LOCAL {limit} = {int(HOURS * 1000)}"))
+    connection.execute(sa.text("SET LOCAL enable_seqscan = on"))
     driver = connection.connection.driver_connection
     if isinstance(driver, PatientConnection):
         driver.patience = HOURS + MARGIN

@@ -17,7 +17,7 @@ from tierkeeper.audit.position import Position
 from tierkeeper.base.errors import InvalidPosition
 from tierkeeper.catalog import recordset, segments
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.catalog.statements import typed
+from tierkeeper.catalog.statements import anew, typed
 from tierkeeper.catalog.tenant_filter import of_tenant
 from tierkeeper.values.events import EventView
 
@@ -229,7 +229,9 @@ def query(
     if limit is not None:
         statement = statement.limit(limit)
     columns = statement.with_only_columns(*Event.__table__.c, sa.literal_column(_SETTLED).label("settled"))
-    with connection.execution_options(yield_per=1000).execute(columns) as rows:  # the caller may end before they do
+    with connection.execution_options(yield_per=1000).execute(
+        anew(columns)
+    ) as rows:  # the caller may end before they do
         for row in rows:
             yield _view(row)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.catalog.statements import typed
+from tierkeeper.catalog.statements import anew, typed
 from tierkeeper.policy import patterns
 from tierkeeper.policy.rules import Match
 
@@ -36,7 +36,8 @@ _NAMES = """
     ORDER BY n.workflow, n.name
 """
 # name by name in the order of the index, which the planner would leave for a scan; of the last name, what was not read
-_PAGE = sa.text(f"""
+_PAGE = anew(
+    sa.text(f"""
     SELECT n.workflow, n.name, a.version, a.id, a.fits
     FROM ({_NAMES} LIMIT :names) AS n
         CROSS JOIN LATERAL (
@@ -52,7 +53,8 @@ _PAGE = sa.text(f"""
     WHERE starts_with(n.name, :name)
     ORDER BY n.workflow, n.name, a.version LIMIT :rows
 """).bindparams(*typed(tags="jsonb", size_min="bigint", size_max="bigint", after_version="bigint", rows="bigint"))
-_LAST_NAME = sa.text(f"{_NAMES} OFFSET :names - 1 LIMIT 1").bindparams(*typed(names="bigint"))
+)
+_LAST_NAME = anew(sa.text(f"{_NAMES} OFFSET :names - 1 LIMIT 1").bindparams(*typed(names="bigint")))
 _LIVE = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :rows")
 _RUNNING = sa.text("SELECT arguments FROM runs WHERE id = :id AND state = 'running' FOR NO KEY UPDATE")
 _MOVE = sa.text("UPDATE runs SET arguments = arguments || :moved WHERE id = :id").bindparams(*typed(moved="jsonb"))

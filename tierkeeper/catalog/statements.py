@@ -7,6 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 T = TypeVar("T")
+S = TypeVar("S", bound=sa.Executable)
+#: the execution option that :func:`anew` sets
+PLANNED_ANEW: Final = "planned_anew"
 SqlType = Literal[
     "text",
     "text[]",
@@ -29,6 +32,15 @@ _SINGLE: Final[Mapping[str, sa.types.TypeEngine[Any]]] = {
     "boolean": sa.Boolean(),
     "jsonb": JSONB(none_as_null=True),
 }
+
+
+def anew(statement: S) -> S:
+    """Return the statement as one that is planned for its values each time, and never prepared.
+
+    For one whose best plan depends on them, such as a beginning of names or a user's filter: of a prepared statement
+    PostgreSQL may keep one plan for all values.
+    """
+    return statement.execution_options(**{PLANNED_ANEW: True})
 
 
 def typed(**types: SqlType) -> list[sa.BindParameter[Any]]:
