@@ -92,6 +92,30 @@ CONNECTING = (
     ),
     Mutant(
         "reading",
+        "a plan of an empty catalog scans for good",
+        (Edit(_DATABASE, '{"enable_seqscan": "off"}', '{"enable_seqscan": "on"}'),),
+        ("tests/integration/engine/test_kept_plans.py::test_plans_of_an_empty_catalog_stay_right",),
+    ),
+    Mutant(
+        "reading",
+        "one plan is kept for all values",
+        (
+            Edit(
+                "tierkeeper/catalog/statements.py",
+                "    return statement.execution_options(**{PLANNED_ANEW: True})\n",
+                "    return statement\n",
+            ),
+        ),
+        ("tests/integration/engine/test_large_catalogs.py::test_no_statement_grows_with_the_catalog",),
+    ),
+    Mutant(
+        "reading",
+        "what is planned anew is prepared",
+        (Edit("tierkeeper/connections.py", "prepare=False if self.planned_anew else prepare", "prepare=prepare"),),
+        ("tests/integration/catalog/test_database.py::test_what_depends_on_its_values_is_not_prepared",),
+    ),
+    Mutant(
+        "reading",
         "a reader may write",
         (Edit(_DATABASE, '{"postgresql_readonly": True}', "{}"),),
         ("tests/integration/catalog/test_database.py::test_a_reader_cannot_write",),

@@ -115,9 +115,10 @@ SELECT artifact, tenant, now() + interval '1 day', 'move to warm' FROM alike CRO
 """
 
 
-def fill(url: str, size: int) -> None:
-    """Write ``size`` artifacts, each with all that a store and some sweeps leave, and tidy up as autovacuum would."""
-    _filled(url, _FILL.replace("<size>", str(size)).replace("<tenant>", TENANT))
+def fill(url: str, size: int, *, tidy: bool = True) -> None:
+    """Write ``size`` artifacts, each with all that a store and some sweeps leave; ``tidy`` up as autovacuum would."""
+    filled = _FILL.replace("<size>", str(size)).replace("<tenant>", TENANT)
+    (_filled if tidy else execute)(url, filled)
 
 
 #: two commands of each of the first artifacts, so old that no message can ask for them any more

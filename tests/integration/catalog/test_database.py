@@ -15,6 +15,7 @@ from support.proxy import in_front_of
 
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.catalog.database import Database, catalog_now
+from tierkeeper.catalog.statements import anew
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.groups import CatalogSettings
 
@@ -123,6 +124,18 @@ def test_what_is_read_again_is_prepared(house: House) -> None:
     with catalog.reading() as connection:
         prepared = connection.execute(sa.text("SELECT statement FROM pg_prepared_statements")).scalars().all()
     assert "SELECT 'again and again'" in prepared
+
+
+def test_what_depends_on_its_values_is_not_prepared(house: House) -> None:
+    """A statement that is to be planned anew is, however often it is sent."""
+    catalog = house.keeper.engine.catalog
+    again = anew(sa.text("SELECT 'planned anew'"))
+    for _ in range(12):
+        with catalog.reading() as connection:
+            connection.execute(again)
+    with catalog.reading() as connection:
+        prepared = connection.execute(sa.text("SELECT statement FROM pg_prepared_statements")).scalars().all()
+    assert "SELECT 'planned anew'" not in prepared
 
 
 def test_a_catalog_that_is_not_there() -> None:
