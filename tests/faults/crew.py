@@ -57,12 +57,19 @@ class Crew:
 
     # -- workers
 
-    def hire(self, name: str = "worker", *, concurrency: int = 2, env: Mapping[str, str] | None = None) -> LocalProcess:
+    def hire(
+        self,
+        name: str = "worker",
+        *,
+        concurrency: int = 2,
+        pool: str = "prefork",
+        env: Mapping[str, str] | None = None,
+    ) -> LocalProcess:
         """Start a worker; it is not waited for. One that had the name is left as it is: children may go on."""
         if name in self.workers:
             self.retired.append(self.workers[name])
         command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel=INFO", "-n", f"{name}@%h"]
-        command += ["--pool=prefork", f"--concurrency={concurrency}", "--without-mingle"]  # saves a second
+        command += [f"--pool={pool}", f"--concurrency={concurrency}", "--without-mingle"]  # saves a second
         self.workers[name] = LocalProcess(name, command, folder=self.folder, env={**self.env, **(env or {})})
         return self.workers[name]
 

@@ -49,12 +49,17 @@ def unbelieved(house: House, wire: Wire) -> None:
 
 @contextmanager
 def severed_at_commit(catalog: Database, act: Callable[[Wire], object], *, commit: int = 1) -> Iterator[list[Wire]]:
-    """Sever the connection at the given COMMIT, before it is sent, and hand its wire to ``act``; yields the wires."""
+    """Sever the connection at the given COMMIT of a writer, before it is sent; yields the wires.
+
+    Its wire is handed to ``act``.
+    """
     wires: list[Wire] = []
     seen = 0
 
     def on_commit(connection: sa.Connection) -> None:
         nonlocal seen
+        if connection.get_execution_options().get("postgresql_readonly"):
+            return  # a reader's, which changes nothing
         seen += 1
         if seen == commit:
             driver = connection.connection.driver_connection

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import pytest
 from support import crashing, invariants
 from support.house import LEASES_END, House, OpenHouse
+from support.severed import Wire, severed_at_commit, unbelieved
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable, CommandConflict, ContentDiffers, InvalidInput, SourceRefused
@@ -319,6 +321,31 @@ def test_a_leader_that_crashes(
     assert {result.outcome for result in again} <= {"stored", "deduplicated"}
     assert {name: house.read(name) for name in NAMES} == {name: name.encode() for name in NAMES}
     assert count(house, "artifacts") == len(NAMES) + 1
+    house.pass_time(LEASES_END)
+    house.settle()
+    invariants.check(house.keeper)
+
+
+@pytest.mark.parametrize("how", ["committed", "rolled back", "not known"])
+@pytest.mark.parametrize("commit", [3, 4])  # after the two of the first store: the intents, the commit point
+def test_a_commit_whose_reply_is_lost(house: House, batches: Batches, how: str, commit: int) -> None:
+    """Each of a batch is stored once and answered, whatever became of the transaction that they share."""
+    acts: dict[str, Callable[[Wire], object]] = {
+        "committed": Wire.commit,
+        "rolled back": Wire.end,
+        "not known": partial(unbelieved, house),
+    }
+    catalog = house.keeper.engine.catalog
+    with (
+        severed_at_commit(catalog, acts[how], commit=commit) as wires,
+        gathered(house, batches, of_names(house)) as all_,
+    ):
+        results = [future.result() for future in all_]
+    assert len(wires) == 1
+    assert batches.stored == [["first"], NAMES]
+    assert {(result.ref.version, result.outcome) for result in results} == {(1, "stored")}
+    assert count(house, "artifacts") == len(NAMES) + 1
+    assert count(house, "events WHERE type = 'stored'") == len(NAMES) + 1
     house.pass_time(LEASES_END)
     house.settle()
     invariants.check(house.keeper)
