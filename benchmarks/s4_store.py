@@ -23,6 +23,7 @@ from benchmarks.harness import bare_app, filling, rounds, services
 from benchmarks.harness.bare import REGION
 from benchmarks.harness.rounds import Role, Side
 from benchmarks.harness.scene import THREADS, Scene
+from benchmarks.harness.worker import THREADS as POOL
 from benchmarks.harness.worker import Worker
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import StoreArgs
@@ -79,7 +80,7 @@ class Figure:
         env = services.environment(self.scene.place, catalog=self.scene.catalog, tiers=tiers, **more) | queue
         if tiers:
             services.init(env)
-        self.worker = Worker(app, env, self.scene.place / "worker.log")
+        self.worker = Worker(app, env, self.scene.place / "worker.log", pool=POOL)
         self.worker.wait(self.sender)
 
     def send_bare(self, name: str, content: bytes) -> AsyncResult[object]:

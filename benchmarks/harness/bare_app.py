@@ -6,7 +6,7 @@ Its settings are those of tierkeeper's own worker, so that the queue costs the s
 import base64
 import json
 import os
-from dataclasses import dataclass, field
+import threading
 from typing import Any
 
 import psycopg
@@ -30,12 +30,11 @@ app: Celery = Celery("benchmark", set_as_current=False)
 app.add_defaults(configuration)
 
 
-@dataclass(slots=True)
-class Process:
-    """The connections of one process, opened on first use, which is after the fork."""
+class Thread(threading.local):
+    """The connections of one thread, opened on first use, which is after a fork."""
 
     client: Bare | None = None
-    connection: psycopg.Connection[Any] | None = field(default=None)
+    connection: psycopg.Connection[Any] | None = None
 
     def store(self, name: str, content: bytes) -> None:
         """Write the bytes, then the row."""
@@ -48,11 +47,11 @@ class Process:
         self.connection.commit()
 
 
-_process = Process()
+_thread = Thread()
 
 
 @shared_task(name=TASK, ignore_result=False)
 def store(*, name: str, content: str) -> dict[str, str]:
     """Store one artifact by a bare PUT and one commit."""
-    _process.store(name, base64.b64decode(content))
+    _thread.store(name, base64.b64decode(content))
     return {"name": name}

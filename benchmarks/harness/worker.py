@@ -5,25 +5,27 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from celery import Celery
 
 from benchmarks.harness.machine import descendants, forget_peak, peak_memory
+from tierkeeper.cli.support.programs import INGEST_THREADS
 
 ROOT = Path(__file__).parents[2]
 STARTING = 60  # seconds
-POOL = ("--pool=prefork", "--concurrency=2", "--loglevel=WARNING")  # as `tierkeeper up` has it on two cores
+#: the pool of the queue ingest, as `tierkeeper up` has it
+THREADS = ("--pool=threads", f"--concurrency={INGEST_THREADS}")
 
 
 class Worker:
-    """A worker with two processes; ``env`` is its whole environment."""
+    """A worker with a ``pool`` of either kind; ``env`` is its whole environment."""
 
-    def __init__(self, app: str, env: Mapping[str, str], log: Path) -> None:
+    def __init__(self, app: str, env: Mapping[str, str], log: Path, *, pool: Sequence[str]) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", app, "worker", *POOL],
+                [sys.executable, "-m", "celery", "-A", app, "worker", *pool, "--loglevel=WARNING"],
                 cwd=ROOT,
                 env={"PATH": os.environ["PATH"], "HOME": str(log.parent), **env},
                 stdin=subprocess.DEVNULL,
