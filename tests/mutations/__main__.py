@@ -131,6 +131,8 @@ def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
     before = apply(mutant, tree)
     try:
         run = _tests(tree, mutant.tests, seconds=_HANGS)
+        if run.code == _ENDED and run.seconds < _HANGS:  # what ended it was not the mutant, or does so again
+            run = _tests(tree, mutant.tests, seconds=_HANGS)
     finally:
         for path, text in before.items():
             path.write_text(text)
