@@ -11,6 +11,7 @@ _BOUNDS = f"{_TESTS}test_the_bounds_of_a_batch"
 _CRASH = f"{_TESTS}test_a_leader_that_crashes"
 _TWICE = f"{_TESTS}test_a_message_that_comes_twice_at_once"
 _AWAY = f"{_TESTS}test_a_catalog_that_is_away_is_told_to_each"
+_SLOW = f"{_TESTS}test_a_slow_leader_holds_up_no_other"
 _DEFECT = f"{_TESTS}test_a_defect_is_alone_in_the_end"
 
 
@@ -96,19 +97,29 @@ GATHERING = (
         f"{_TESTS}test_who_waits_behind_a_crash_is_stored",
     ),
     _gathered(
-        "there is any number of leaders",
-        Edit(_GATHERING, "if self._leaders < LEADERS:", "if self._leaders < 99:"),
+        "each leads for itself",
+        Edit(_GATHERING, " and all(now - began > PATIENCE for began in self._leading.values())", ""),
         _TOGETHER,
     ),
     _gathered(
-        "there is one leader at most",
-        Edit(_GATHERING, "LEADERS: Final = 2", "LEADERS: Final = 1"),
-        f"{_TESTS}test_two_lead_at_once",
+        "there is any number of leaders",
+        Edit(_GATHERING, "if len(self._leading) < LEADERS and all(", "if all("),
+        _SLOW,
     ),
-    _gathered("nobody follows a leader", Edit(_GATHERING, "                following.woken.set()\n", ""), _TOGETHER),
+    _gathered(
+        "a slow leader is waited for",
+        Edit(_GATHERING, "if member in self._waiting and self._leads(member):", "if False:"),
+        _SLOW,
+    ),
+    _gathered(
+        "who came to lead waits too",
+        Edit(_GATHERING, "                        self._waiting.remove(member)\n", "                        pass\n"),
+        _SLOW,
+    ),
+    _gathered("nobody follows a leader", Edit(_GATHERING, "self._waiting.popleft().woken.set()", "pass"), _TOGETHER),
     _gathered(
         "who no longer waits is stored",
-        Edit(_GATHERING, "                    self._waiting.remove(member)\n", "                    pass\n"),
+        Edit(_GATHERING, "if member in self._waiting:  # it was interrupted", "if False:"),
         f"{_TESTS}test_who_was_interrupted_is_not_stored",
     ),
 )

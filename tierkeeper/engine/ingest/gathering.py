@@ -1,8 +1,9 @@
 """Single stores that wait at the same moment are stored together: one of their threads leads, the others wait for it.
 
-A store alone costs four transactions. While leaders are at work, the stores that come meanwhile gather; the next
+A store alone costs four transactions. While a leader is at work, the stores that come meanwhile gather; the next
 leader, one of them, takes those through one batch (:func:`ingest.store_together`): one opening, one intend, one commit.
-A store that comes while fewer leaders are at work than there may be leads at once, so nobody waits for company.
+A store that comes while nobody leads leads at once, so none waits for company. A leader whose batch takes long, because
+a tier does, holds up no other: who waited a moment for it leads beside it.
 
 Each stays a command of its own: its key, actor and correlation, its row in ``commands``, its event. What one of them
 cannot be stored by fails no other: a batch that raises is halved until it is alone. Where the catalog is away every one
@@ -13,6 +14,7 @@ A crash of the process at any step leaves what a crash of :mod:`ingest` leaves t
 
 import copy
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,13 +30,14 @@ from tierkeeper_client.contract import InlineContent, StoreArgs
 
 MOST: Final = 100  # stores of one batch
 MOST_BYTES: Final = 8 * 1024 * 1024  # of their content, as it stands in the messages
-#: leaders at work at the same time: the bytes of one batch are written while another one is committed
-LEADERS: Final = 2
+LEADERS: Final = 4  # at the same time, each but the last of them slow
+#: seconds after which a leader is slow: a batch takes some hundredths of one
+PATIENCE: Final = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    """A store that waits for its outcome; ``leads``: it is woken to lead, and not because it is done."""
+    """A store that waits for its outcome, or leads."""
 
     args: StoreArgs
     caller: Caller
@@ -59,7 +62,7 @@ class Gathering:
         self._engine = engine
         self._lock = threading.Lock()
         self._waiting: deque[_Member] = deque()
-        self._leaders = 0
+        self._leading: dict[int, float] = {}  # by the leader: when it began
 
     def store(self, args: StoreArgs, *, caller: Caller) -> StoreResult:
         """Store one artifact with inline content; raises as :func:`ingest.store` does."""
@@ -67,14 +70,13 @@ class Gathering:
             return ingest.store(self._engine, args, caller=caller)
         member = _Member(args, caller.keyed(), len(args.content.data))
         with self._lock:
-            if self._leaders < LEADERS:
-                self._leaders += 1
-                member.leads = True
-            else:
+            if not self._leads(member):
                 self._waiting.append(member)
         try:
-            if not member.leads:
-                member.woken.wait()
+            while not (member.leads or member.woken.wait(PATIENCE)):
+                with self._lock:
+                    if member in self._waiting and self._leads(member):
+                        self._waiting.remove(member)
             if member.leads:
                 self._store(self._batch(member))
         finally:
@@ -83,6 +85,14 @@ class Gathering:
         if isinstance(member.outcome, BaseException):
             raise member.outcome
         return member.outcome
+
+    def _leads(self, member: _Member) -> bool:
+        """Let a member lead, unless a leader is at work that is not slow; return whether it does."""
+        now = time.monotonic()
+        if len(self._leading) < LEADERS and all(now - began > PATIENCE for began in self._leading.values()):
+            self._leading[id(member)] = now
+            member.leads = True
+        return member.leads
 
     def _batch(self, leader: _Member) -> list[_Member]:
         """Return the leader's batch: its own store, and those that wait longest, each command once, within the bounds.
@@ -128,12 +138,9 @@ class Gathering:
     def _leave(self, member: _Member) -> None:
         """Let go of what a thread holds that returns: its place among those that wait, its lead."""
         with self._lock:
-            if not member.leads:
-                if member in self._waiting:  # it was interrupted
-                    self._waiting.remove(member)
-            elif self._waiting:
-                following = self._waiting.popleft()
-                following.leads = True
-                following.woken.set()
-            else:
-                self._leaders -= 1
+            if member in self._waiting:  # it was interrupted
+                self._waiting.remove(member)
+            if member.leads:
+                del self._leading[id(member)]
+                if self._waiting and self._leads(self._waiting[0]):
+                    self._waiting.popleft().woken.set()

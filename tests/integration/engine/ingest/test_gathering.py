@@ -45,7 +45,7 @@ class Batches:
 def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Batches]:
     """One leader at a time, and its batches; the first one begins when the test says so."""
     seen = Batches()
-    monkeypatch.setattr(gathering, "LEADERS", 1)
+    monkeypatch.setattr(gathering, "PATIENCE", 60.0)
     together = ingest.store_together
 
     def noted(engine: Engine, stores: Sequence[Store], *, caller: Caller) -> list[Any]:
@@ -116,25 +116,61 @@ def test_one_alone_waits_for_nobody(house: House, batches: Batches) -> None:
     assert batches.stored == [[name] for name in NAMES[:2]]
 
 
-def test_two_lead_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one batch is written another may be committed; a third waits."""
-    arrived: list[str] = []
-    going = threading.Event()
+def test_a_slow_leader_holds_up_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited a moment for it leads beside it, up to some leaders; what one of them leaves has no further leader."""
+    monkeypatch.setattr(gathering, "PATIENCE", 0.3)
+    monkeypatch.setattr(gathering, "LEADERS", 2)
+    arrived: list[list[str]] = []
+    going = [threading.Event() for _ in range(3)]
 
     def held(_engine: Engine, stores: Sequence[Store], *, caller: Caller) -> list[Exception]:
-        arrived.extend(args.name for args, _ in stores)
-        assert going.wait(20)
+        number = len(arrived)
+        arrived.append([args.name for args, _ in stores])
+        assert going[number].wait(20)
         return [InvalidInput(field="x", value=caller.actor, problem="p", fix="f")] * len(stores)
 
     monkeypatch.setattr(ingest, "store_together", held)
-    with ThreadPoolExecutor(3) as threads:
-        futures = [threads.submit(house.keeper.artifacts.store, args, caller=by) for args, by in of_names(house)[:3]]
-        until = time.monotonic() + 20
-        while (len(arrived), waiting(house)) != (2, 1):
-            assert time.monotonic() < until
+
+    def until(*names: list[str], waits: int) -> None:
+        end = time.monotonic() + 20
+        while (arrived, waiting(house)) != ([*names], waits):
+            assert time.monotonic() < end, (arrived, waiting(house))
             time.sleep(0.005)
-        going.set()
+
+    with ThreadPoolExecutor(5) as threads:
+        futures = []
+
+        def send(name: str) -> None:
+            [(args, by)] = of_names(house, [name])
+            futures.append(threads.submit(house.keeper.artifacts.store, args, caller=by))
+
+        began = time.monotonic()
+        send("a")
+        until(["a"], waits=0)
+        send("b")
+        until(["a"], waits=1)
+        until(["a"], ["b"], waits=0)
+        assert time.monotonic() - began >= 0.3
+        send("c")
+        until(["a"], ["b"], waits=1)
+        time.sleep(1)
+        until(["a"], ["b"], waits=1)  # both are slow, and there are no more leaders than these
+        send("d")
+        until(["a"], ["b"], waits=2)
+        going[1].set()
+        until(["a"], ["b"], ["c", "d"], waits=0)
+        for each in going:
+            each.set()
         assert {type(future.exception()) for future in futures} == {InvalidInput}
+    assert not house.keeper._gathering._leading
+
+
+def test_a_leader_that_is_not_slow_is_followed_by_one(house: House, batches: Batches) -> None:
+    """What comes while a batch is on its way is the next batch, and no batch of its own beside it."""
+    with gathered(house, batches, of_names(house)) as futures:
+        assert len(house.keeper._gathering._leading) <= 1
+        wait(futures)
+    assert len(batches.stored) == 2
 
 
 def test_the_bounds_of_a_batch(house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +352,7 @@ def test_a_leader_that_crashes(
         crashed, *others = [future.exception() for future in futures]
     assert isinstance(crashed, crashing.Crash)
     assert {type(error) for error in others} == {CatalogUnavailable}
-    assert (house.keeper._gathering._leaders, waiting(house)) == (0, 0)
+    assert (house.keeper._gathering._leading, waiting(house)) == ({}, 0)
     again = [house.keeper.artifacts.store(args, caller=by) for args, by in of_names(house)]
     assert {result.outcome for result in again} <= {"stored", "deduplicated"}
     assert {name: house.read(name) for name in NAMES} == {name: name.encode() for name in NAMES}
@@ -362,5 +398,5 @@ def test_a_keeper_of_threads(house: House) -> None:
         )
     assert {result.ref.name for result in results} == {f"m{n}" for n in range(200)}
     assert count(house, "artifacts") == 200
-    assert (house.keeper._gathering._leaders, waiting(house)) == (0, 0)
+    assert (house.keeper._gathering._leading, waiting(house)) == ({}, 0)
     invariants.check(house.keeper)
