@@ -92,7 +92,7 @@ GATHERING = (
         Edit(
             _GATHERING,
             "        finally:\n            self._leave(member)\n",
-            "        finally:\n            if member.outcome is not None:\n                self._leave(member)\n",
+            "        finally:\n            pass\n        self._leave(member)\n",
         ),
         f"{_TESTS}test_who_waits_behind_a_crash_is_stored",
     ),

@@ -233,7 +233,7 @@ _WORK = (
                 "    known: dict[int, StoreResult] = {}\n",
             ),
         ),
-        (f"{KEEPER}test_storing.py::test_threads_with_one_key_store_once",),
+        ("tests/integration/engine/ingest/test_gathering.py::test_a_commit_whose_reply_is_lost",),
     ),
     Mutant(
         "deliveries",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 from support import crashing, invariants
@@ -24,6 +25,8 @@ from tierkeeper_client.contract import SourceContent, StoreArgs
 
 Store = tuple[StoreArgs, Caller]
 NAMES = [f"n{number}" for number in range(6)]
+LONG = 60.0  # seconds: longer than anything here may take
+SOON = 20.0
 STEPS = [step for step in crashing.steps() if step.part == "ingest"]
 
 
@@ -45,7 +48,7 @@ class Batches:
 def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Batches]:
     """One leader at a time, and its batches; the first one begins when the test says so."""
     seen = Batches()
-    monkeypatch.setattr(gathering, "PATIENCE", 60.0)
+    monkeypatch.setattr(gathering, "PATIENCE", LONG)
     together = ingest.store_together
 
     def noted(engine: Engine, stores: Sequence[Store], *, caller: Caller) -> list[Any]:
@@ -68,7 +71,14 @@ def waiting(house: House) -> int:
 @contextmanager
 def gathered(house: House, batches: Batches, stores: Sequence[Store]) -> Iterator[list[Future[StoreResult]]]:
     """Stores that wait together, in their order, behind a first one called ``first``."""
-    with ThreadPoolExecutor(len(stores) + 1) as threads:
+    members: list[gathering._Member] = []
+    made = gathering._Member
+
+    def remembered(*args: Any) -> gathering._Member:  # noqa: ANN401  its own
+        members.append(made(*args))
+        return members[-1]
+
+    with mock.patch.object(gathering, "_Member", remembered), ThreadPoolExecutor(len(stores) + 1) as threads:
         futures: list[Future[StoreResult]] = []
         for number, (args, by) in enumerate([(house.args("first", b"first"), caller("first")), *stores]):
             futures.append(threads.submit(house.keeper.artifacts.store, args, caller=by))
@@ -77,8 +87,13 @@ def gathered(house: House, batches: Batches, stores: Sequence[Store]) -> Iterato
                 assert time.monotonic() < until
                 time.sleep(0.005)
         batches.going.set()
-        yield futures[1:]
-        wait(futures)
+        try:
+            yield futures[1:]
+            assert not wait(futures, timeout=SOON).not_done, "somebody waits for ever"
+        finally:
+            for member in members:
+                if member.outcome is None:
+                    member.done(AssertionError("nobody stored it"))
 
 
 def of_names(house: House, names: Sequence[str] = NAMES) -> list[Store]:
@@ -95,7 +110,7 @@ def count(house: House, table: str) -> int:
 def test_what_waits_is_stored_together(house: House, batches: Batches) -> None:
     """In one batch, in the order in which it came; each is answered, and found by its own key, actor, correlation."""
     with gathered(house, batches, of_names(house)) as futures:
-        results = [future.result() for future in futures]
+        results = [future.result(SOON) for future in futures]
     assert batches.stored == [["first"], NAMES]
     assert [result.ref.name for result in results] == NAMES
     assert {name: house.read(name) for name in NAMES} == {name: name.encode() for name in NAMES}
@@ -161,7 +176,7 @@ def test_a_slow_leader_holds_up_no_other(house: House, monkeypatch: pytest.Monke
         until(["a"], ["b"], ["c", "d"], waits=0)
         for each in going:
             each.set()
-        assert {type(future.exception()) for future in futures} == {InvalidInput}
+        assert {type(future.exception(SOON)) for future in futures} == {InvalidInput}
     assert not house.keeper._gathering._leading
 
 
@@ -187,7 +202,7 @@ def test_the_bounds_of_a_batch(house: House, batches: Batches, monkeypatch: pyte
     sizes = {"a": 12, "b": 12, "c": 300, "d": 6}  # in base64: 16, 16, 400, 8
     stores = [(house.args(name, name.encode() * size), caller(name)) for name, size in sizes.items()]
     with gathered(house, batches, stores) as futures:
-        assert [future.result().size for future in futures] == list(sizes.values())
+        assert [future.result(SOON).size for future in futures] == list(sizes.values())
     assert batches.stored[1:] == [["a", "b", "d"], ["c"]]
 
 
@@ -224,7 +239,7 @@ def test_what_is_refused_fails_no_other(
     stores = of_names(house)
     stores.insert(2, poisoned)
     with gathered(house, batches, stores) as futures:
-        errors = [future.exception() for future in futures]
+        errors = [future.exception(SOON) for future in futures]
     assert [type(error) for error in errors if error is not None] == [kind]
     assert errors[2] is not None
     assert {name: house.read(name) for name in NAMES} == {name: name.encode() for name in NAMES}
@@ -242,7 +257,7 @@ def test_a_defect_is_alone_in_the_end(house: House, batches: Batches, monkeypatc
 
     monkeypatch.setattr(ingest, "step_4_commit", defective)
     with gathered(house, batches, of_names(house)) as futures:
-        errors = [future.exception() for future in futures]
+        errors = [future.exception(SOON) for future in futures]
     assert [type(error) for error in errors] == [type(None)] * 4 + [LookupError] + [type(None)]
     assert batches.stored[1:] == [NAMES, NAMES[:3], NAMES[3:], ["n3"], ["n4", "n5"], ["n4"], ["n5"]]
     assert count(house, "artifacts") == len(NAMES)
@@ -255,7 +270,7 @@ def test_a_message_that_comes_twice_at_once(house: House, batches: Batches) -> N
     """The second delivery is answered as the first one was."""
     [one] = of_names(house, ["n0"])
     with gathered(house, batches, [one, *of_names(house, ["n1"]), one]) as futures:
-        results = [future.result() for future in futures]
+        results = [future.result(SOON) for future in futures]
     assert batches.stored[1:] == [["n0", "n1"], ["n0"]]
     assert results[0] == results[2]
     assert count(house, "artifacts") == 3
@@ -266,7 +281,7 @@ def test_versions_of_one_name(house: House, batches: Batches) -> None:
     contents = [b"one", b"two", b"three", b"three"]
     stores = [(house.args("n", content), caller(str(number))) for number, content in enumerate(contents)]
     with gathered(house, batches, stores) as futures:
-        results = [future.result() for future in futures]
+        results = [future.result(SOON) for future in futures]
     assert [(result.ref.version, result.outcome) for result in results] == [
         (1, "stored"),
         (2, "stored"),
@@ -286,7 +301,7 @@ def test_a_catalog_that_is_away_is_told_to_each(
 
     with monkeypatch.context() as patched, gathered(house, batches, of_names(house)) as futures:
         patched.setattr(type(catalog), "run", away)
-        errors = [future.exception() for future in futures]
+        errors = [future.exception(SOON) for future in futures]
     assert {type(error) for error in errors} == {CatalogUnavailable}
     assert len({id(error) for error in errors}) == len(errors)
     assert batches.stored[1:] == [NAMES]
@@ -309,7 +324,7 @@ def test_who_waits_behind_a_crash_is_stored(house: House, batches: Batches, monk
     monkeypatch.setattr(gathering, "MOST", 2)
     [intend] = [step for step in STEPS if step.name == "step_2_intend"]
     with crashing.crashing(intend, "before", call=2), gathered(house, batches, of_names(house)) as futures:
-        errors = [type(future.exception()) for future in futures]
+        errors = [type(future.exception(SOON)) for future in futures]
     assert errors == [crashing.Crash, CatalogUnavailable] + [type(None)] * 4
     assert batches.stored[1:] == [NAMES[:2], NAMES[2:4], NAMES[4:]]
 
@@ -336,8 +351,10 @@ def test_who_was_interrupted_is_not_stored(house: House, batches: Batches, monke
             house.store("n0")
         interrupting.clear()
         batches.going.set()
-        first.result()
+        first.result(SOON)
+    began = time.monotonic()
     house.store("n1")
+    assert time.monotonic() - began < SOON
     assert batches.stored == [["first"], ["n1"]]
 
 
@@ -349,7 +366,7 @@ def test_a_leader_that_crashes(
     """At whatever step, and nobody waits for ever: whoever asks again under its key has been, or is, stored once."""
     house = open_house()
     with crashing.crashing(step, when, call=2), gathered(house, batches, of_names(house)) as futures:
-        crashed, *others = [future.exception() for future in futures]
+        crashed, *others = [future.exception(SOON) for future in futures]
     assert isinstance(crashed, crashing.Crash)
     assert {type(error) for error in others} == {CatalogUnavailable}
     assert (house.keeper._gathering._leading, waiting(house)) == ({}, 0)
@@ -376,7 +393,7 @@ def test_a_commit_whose_reply_is_lost(house: House, batches: Batches, how: str, 
         severed_at_commit(catalog, acts[how], commit=commit) as wires,
         gathered(house, batches, of_names(house)) as all_,
     ):
-        results = [future.result() for future in all_]
+        results = [future.result(SOON) for future in all_]
     assert len(wires) == 1
     assert batches.stored == [["first"], NAMES]
     assert {(result.ref.version, result.outcome) for result in results} == {(1, "stored")}

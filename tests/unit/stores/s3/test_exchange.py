@@ -29,8 +29,10 @@ def asking(*answers: bytes | Act, kept: int = 4, read_timeout: float = 0.5) -> I
     """An exchange with a server that answers so."""
     with serving(*answers) as seen:
         exchange = made(seen.port, kept=kept, read_timeout=read_timeout)
-        yield exchange, seen
-        exchange.close()
+        try:
+            yield exchange, seen
+        finally:
+            exchange.close()
 
 
 def made(
@@ -133,6 +135,7 @@ def test_what_comes_unasked() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokXX0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\nContent-Length: 2\r\n\r\nok",
@@ -141,6 +144,7 @@ def test_what_comes_unasked() -> None:
         b"HTTP/1.1 200 OK\r\nA: b\0\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + OK,
         b"HTTP/2 200 OK\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok",
         b"<html>a page</html>\r\n\r\n",
@@ -165,10 +169,11 @@ def test_what_is_not_understood(answer: bytes) -> None:
 
 def test_the_bounds_of_an_answer_are_told() -> None:
     """What is too large or too late says so, as it does from urllib3."""
-    with asking(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n") as (exchange, _):
-        with pytest.raises(ExchangeBroken) as caught:
-            ask(exchange)
-        assert "larger than" in str(receiving_s3.reason_of(caught.value))
+    for large in (b"Content-Length: 5000\r\n\r\n", b"A: " + b"x" * 2000):
+        with asking(b"HTTP/1.1 200 OK\r\n" + large) as (exchange, _):
+            with pytest.raises(ExchangeBroken) as caught:
+                ask(exchange)
+            assert "larger than" in str(receiving_s3.reason_of(caught.value))
     dripping = pieces(*[bytes([byte]) for byte in OK], pause=partial(time.sleep, 0.1))
     with asking(dripping, read_timeout=0.4) as (exchange, _):
         began = time.monotonic()
