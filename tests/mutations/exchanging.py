@@ -99,7 +99,7 @@ EXCHANGING = (
         _ODD,
     ),
     _broken(
-        "an answer may be of any size", Edit(_EXCHANGE, "if self._received > self._bounds.most:", "if False:"), _ODD
+        "an answer may be of any size", Edit(_EXCHANGE, "if self._received > self._bounds.most:", "if False:"), _BOUNDS
     ),
     _broken("a length may be of any size", Edit(_EXCHANGE, "if size > self._bounds.most:", "if False:"), _BOUNDS),
     _broken(
