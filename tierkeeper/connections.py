@@ -44,6 +44,7 @@ _LIMITS: Final[Mapping[str, int]] = {
 }
 #: why a connection through a pooler is not used
 POOLED_OPTIONS: Final = "a pooler does not pass on the URL's options"
+PREPARED_AFTER: Final = 5  # times that a statement was sent; psycopg's default
 _SCHEME: Final = re.compile(r"^postgres(ql)?(\+\w+)?:(//)?")
 _VALUE: Final = re.compile(r"(?<==)[^&]+")  # of an option, in which libpq would take no raw '='
 _NO_OPTION: Final = re.compile(r'invalid URI query parameter: "([A-Za-z0-9_.-]+)"')
@@ -142,6 +143,10 @@ class PatientConnection(psycopg.Connection[Any]):
         self.prepare_threshold = None
         one = sql.SQL("SET LOCAL {} = {}")  # no query, which would take the transaction's snapshot
         self.each_time = sql.SQL("; ").join(one.format(sql.Identifier(n), value) for n, value in values.items())
+
+    def prepares(self, allowed: bool) -> None:  # noqa: FBT001  as psycopg's own switches
+        """Let what is sent again and again be prepared, or, as always where a pooler lends sessions, not."""
+        self.prepare_threshold = PREPARED_AFTER if allowed and self.each_time is None else None
 
     def wait(self, gen: PQGen[RV], interval: float = _POLL, timeout: float | None = None) -> RV:
         """Wait for one answer (psycopg's only way to wait); raises OperationalError after ``patience`` seconds."""

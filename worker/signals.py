@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+from typing import Final
 
 from celery import concurrency, signals
 from celery.concurrency import prefork, solo
@@ -11,12 +12,16 @@ from celery.worker.consumer import Consumer
 
 import tierkeeper.keeper
 from tierkeeper.base import log, stopping
+from tierkeeper.settings.settings import Settings
 from tierkeeper_client import lazy
 from tierkeeper_client.errors import TierkeeperError
 from worker import config, watchdog
 
 # The task's base class logs how each task ended, with its correlation id; Celery's own lines would repeat it.
 CELERY_LINES = {"celery.worker.strategy": logging.WARNING, "celery.app.trace": logging.CRITICAL}
+
+_SINGLE: Final[frozenset[object]] = frozenset({prefork.TaskPool, solo.TaskPool})  # pools of one task a process
+_SPARE_CONNECTIONS: Final = 4  # of a worker of threads, beside one for each
 
 _watching: list[watchdog.Watchdog] = []
 _opened: list[tierkeeper.keeper.Keeper] = []
@@ -57,7 +62,9 @@ def resolve_services(**_: object) -> None:
 def watch(sender: Consumer, **_: object) -> None:
     """Start the watchdog once; Celery sends this signal again after each lost connection."""
     if not _watching:
-        _watching.append(watchdog.start(sender.app, stalled=config.settings().health.stalled.total_seconds()))
+        limit = sender.app.conf.task_time_limit if _has_threads(sender.pool) else None
+        stalled = config.settings().health.stalled.total_seconds()
+        _watching.append(watchdog.start(sender.app, stalled=stalled, limit=limit))
 
 
 def configure_logging(**_: object) -> None:
@@ -70,19 +77,35 @@ def configure_logging(**_: object) -> None:
 
 def open_keeper(**_: object) -> None:
     """Make the keeper of a prefork child, or of a solo worker. It connects when it is first used."""
+    _open(config.settings())
+
+
+def _open(settings: Settings) -> None:
     # Imported objects stay for ever: without this the garbage collector traverses them again and again, which took
     # a third of the time of a purge (see docs/reference/benchmarks.md).
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-    _opened.append(tierkeeper.keeper.configure(config.settings()))
+    _opened.append(tierkeeper.keeper.configure(settings))
 
 
 def open_for_threads(sender: WorkController, **_: object) -> None:
     """Make the keeper of a worker with a thread pool, for which Celery sends no process signal."""
     pool: object = concurrency.get_implementation(getattr(sender, "pool_cls"))  # noqa: B009  the stubs lack it
-    if pool not in {prefork.TaskPool, solo.TaskPool}:
-        open_keeper()
+    if pool not in _SINGLE:
+        threads = int(getattr(sender, "concurrency") or 1)  # noqa: B009  as above
+        _open(_with_connections(config.settings(), threads))
+
+
+def _has_threads(pool: object) -> bool:
+    return type(pool) not in _SINGLE
+
+
+def _with_connections(settings: Settings, threads: int) -> Settings:
+    """Return the settings with a connection for each thread, and some for what they ask meanwhile."""
+    catalog = settings.catalog
+    overflow = max(catalog.pool_overflow, threads + _SPARE_CONNECTIONS - catalog.pool_size)
+    return settings.model_copy(update={"catalog": catalog.model_copy(update={"pool_overflow": overflow})})
 
 
 def close_keeper(**_: object) -> None:

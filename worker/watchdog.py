@@ -4,6 +4,9 @@ A half-open connection to the broker looks open for ever, to the worker and to e
 thread of the worker's first process therefore looks at the queues over a fresh connection. Messages that wait in every
 look for ``health.stalled``, while no task is at work and none was taken, are proof: the worker exits, and its
 supervisor starts it again. A busy worker, or a broker that does not answer, proves nothing.
+
+Nothing can end a thread: where tasks run in threads, one that is at work for longer than the limit that Celery enforces
+on processes ends the whole worker too. All that it had is delivered again, and what was over its limit is counted.
 """
 
 import logging
@@ -32,11 +35,15 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One observation: tasks ever taken, whether one is at work, the queues with waiting messages (None: unknown)."""
+    """One observation: tasks ever taken, whether one is at work, the queues with waiting messages (None: unknown).
+
+    ``overdue``: a task is at work for longer than it may be.
+    """
 
     taken: int
     busy: bool
     waiting: Sequence[str] | None
+    overdue: bool = False
 
 
 class Patience:
@@ -76,7 +83,8 @@ class Watchdog(threading.Thread):
         """Look :data:`LOOKS` times per ``stalled`` seconds, until stopped or until the worker has stalled."""
         while not self._stopping.wait(self._every):
             seen = self._look()
-            if self._patience.exhausted(seen, now=time.monotonic()) and not self._stopping.is_set():
+            exhausted = self._patience.exhausted(seen, now=time.monotonic())
+            if (exhausted or seen.overdue) and not self._stopping.is_set():
                 self._end(seen)
                 return
 
@@ -85,14 +93,17 @@ class Watchdog(threading.Thread):
         self._stopping.set()
 
 
-def start(app: Celery, *, stalled: float) -> Watchdog:
-    """Start a watchdog of this process's worker and return it; ``stalled`` is in seconds."""
-    watchdog = Watchdog(lambda: observe(app), stalled=stalled, end=end)
+def start(app: Celery, *, stalled: float, limit: float | None = None) -> Watchdog:
+    """Start a watchdog of this process's worker and return it; ``stalled`` is in seconds.
+
+    ``limit``: the seconds that a task may be at work, where Celery enforces none.
+    """
+    watchdog = Watchdog(lambda: observe(app, limit=limit), stalled=stalled, end=end)
     watchdog.start()
     return watchdog
 
 
-def observe(app: Celery) -> Observation:
+def observe(app: Celery, *, limit: float | None = None) -> Observation:
     """Look at this process and, over a fresh connection, at its queues."""
     # the process first: a message taken in between then no longer waits
     taken, busy = state.all_total_count[0], bool(state.active_requests)
@@ -100,12 +111,21 @@ def observe(app: Celery) -> Observation:
     if not busy:
         with suppress(KombuError, OSError, *app.connection_for_write().connection_errors):
             waiting = broker.waiting(app, list(app.amqp.queues.consume_from))
-    return Observation(taken, busy, waiting)
+    return Observation(taken, busy, waiting, overdue=limit is not None and _longest() > limit)
+
+
+def _longest() -> float:
+    """Return for how many seconds the task that is at work longest is."""
+    begun = (getattr(request, "time_start", None) for request in list(state.active_requests))
+    return max((time.time() - one for one in begun if one is not None), default=0.0)
 
 
 def end(seen: Observation) -> None:
     """Kill this process's children and exit at once, whatever they are stuck in."""
-    _log.critical("this worker takes nothing, though messages wait; it ends", queues=list(seen.waiting or ()))
+    if seen.overdue:
+        _log.critical("a task of this worker does not end; the worker ends")
+    else:
+        _log.critical("this worker takes nothing, though messages wait; it ends", queues=list(seen.waiting or ()))
     logging.shutdown()
     for child in active_children():
         if child.pid is None:

@@ -93,7 +93,7 @@ CONNECTING = (
     Mutant(
         "reading",
         "a plan of an empty catalog scans for good",
-        (Edit(_DATABASE, '{"enable_seqscan": "off"}', '{"enable_seqscan": "on"}'),),
+        (Edit(_DATABASE, '{"enable_seqscan": "off", ', '{"enable_seqscan": "on", '),),
         ("tests/integration/engine/test_kept_plans.py::test_plans_of_an_empty_catalog_stay_right",),
     ),
     Mutant(
@@ -113,6 +113,24 @@ CONNECTING = (
         "what is planned anew is prepared",
         (Edit("tierkeeper/connections.py", "prepare=False if self.planned_anew else prepare", "prepare=prepare"),),
         ("tests/integration/catalog/test_database.py::test_what_depends_on_its_values_is_not_prepared",),
+    ),
+    Mutant(
+        "reading",
+        "a plan that a job made is kept",
+        (Edit(_DATABASE, "        driver.prepares(False)", "        driver.prepares(True)"),),
+        ("tests/integration/catalog/test_database.py::test_what_takes_time_is_not_prepared",),
+    ),
+    Mutant(
+        "reading",
+        "a plan of before an upgrade is a defect",
+        (Edit(_DATABASE, " or is_stale_plan(error.orig)", ""),),
+        ("tests/integration/catalog/test_database.py::test_a_plan_of_before_an_upgrade_is_made_again",),
+    ),
+    Mutant(
+        "reading",
+        "a thread that does not end holds its place",
+        (Edit("worker/watchdog.py", "if (exhausted or seen.overdue) and", "if exhausted and"),),
+        ("tests/integration/tasks/test_watchdog.py::test_a_thread_that_does_not_end_ends_its_worker",),
     ),
     Mutant(
         "reading",

@@ -46,7 +46,7 @@ GATHERING = (
     ),
     _gathered(
         "a message may be twice in a batch",
-        Edit(_GATHERING, "if member.command in batch or size", "if size"),
+        Edit(_GATHERING, "if member.command in commands or size", "if size"),
         _TWICE,
     ),
     _gathered("a batch has any number of stores", Edit(_GATHERING, " and len(batch) < MOST:", ":"), _BOUNDS),
@@ -65,16 +65,31 @@ GATHERING = (
     ),
     _gathered(
         "a defect of one is everybody's",
-        Edit(
-            _GATHERING,
-            "            if len(batch) == 1:\n                batch[0].done(error)\n",
-            "            if batch:\n                [m.done(error) for m in batch]\n",
-        ),
+        Edit(_GATHERING, "            elif _is_everybodys(error):", "            elif batch:"),
         _DEFECT,
     ),
     _gathered(
+        "what a lock took too long for is everybody's",
+        Edit(_GATHERING, " and not isinstance(error, CatalogLimited)", ""),
+        f"{_TESTS}test_a_limit_on_time_is_whose_it_is",
+    ),
+    _gathered(
+        "a tier's one error is raised in many threads",
+        Edit(
+            _GATHERING,
+            "member.done(copy.copy(outcome) if isinstance(outcome, BaseException) else outcome)",
+            "member.done(outcome)",
+        ),
+        f"{_TESTS}test_a_tier_that_is_away_is_told_to_each",
+    ),
+    _gathered(
+        "an error keeps its store alive",
+        Edit(_GATHERING, "        del member, batch  #", "        #"),
+        f"{_TESTS}test_a_refused_store_is_let_go",
+    ),
+    _gathered(
         "a catalog that is away is asked again for each half",
-        Edit(_GATHERING, "        except CatalogUnavailable as error:", "        except ZeroDivisionError as error:"),
+        Edit(_GATHERING, "            elif _is_everybodys(error):", "            elif not batch:"),
         _AWAY,
     ),
     _gathered(
@@ -84,15 +99,15 @@ GATHERING = (
     ),
     _gathered(
         "who waits for a leader that crashed waits for ever",
-        Edit(_GATHERING, "                if member.outcome is None:", "                if False:"),
+        Edit(_GATHERING, "            if other.outcome is None:", "            if False:"),
         _CRASH,
     ),
     _gathered(
         "a leader that crashes leads for ever",
         Edit(
             _GATHERING,
-            "        finally:\n            self._leave(member)\n",
-            "        finally:\n            pass\n        self._leave(member)\n",
+            "        finally:\n            self._leave(member, batch)\n",
+            "        finally:\n            pass\n        self._leave(member, batch)\n",
         ),
         f"{_TESTS}test_who_waits_behind_a_crash_is_stored",
     ),

@@ -16,7 +16,7 @@ from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogEncoding, CatalogUnavailable
 from tierkeeper.catalog import outcomes
-from tierkeeper.catalog.driver_errors import first_line, translated
+from tierkeeper.catalog.driver_errors import first_line, is_stale_plan, translated
 from tierkeeper.catalog.json_values import read_json
 from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
 from tierkeeper.catalog.statements import PLANNED_ANEW
@@ -39,7 +39,8 @@ PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
 _OTHERS = sa.exc.TimeoutError, psycopg.Error
 UTC: Final = {"timezone": "UTC"}
 #: a plan that is made, and kept, while a table is empty or was never analysed finds each row by its index too
-BY_INDEX: Final = {"enable_seqscan": "off"}
+#: (before PostgreSQL 18 a scan that is disabled has a cost at which the server would compile each statement)
+BY_INDEX: Final = {"enable_seqscan": "off", "jit": "off"}
 HOURS = 6 * 3600.0  # see `take_time`
 
 
@@ -72,12 +73,14 @@ class Database:
             max_overflow=settings.pool_overflow,
             pool_timeout=settings.timeout.total_seconds(),
             pool_pre_ping=True,
+            pool_use_lifo=True,  # the one that was used last has the most prepared
             json_deserializer=read_json,
         )
 
         def given_back(connection: PatientConnection | None, _record: object) -> None:
             if connection is not None:
                 connection.patience = patience  # see `take_time`
+                connection.prepares(True)
 
         sa.event.listen(self.engine, "checkin", given_back)
 
@@ -282,13 +285,14 @@ def take_time(connection: sa.Connection) -> None:
     driver = connection.connection.driver_connection
     if isinstance(driver, PatientConnection):
         driver.patience = HOURS + MARGIN
+        driver.prepares(False)  # a plan that scans would be kept
 
 
 def _worth_again(error: sa.exc.DBAPIError) -> bool:
     if error.connection_invalidated:
         return True
     state = getattr(error.orig, "sqlstate", None)
-    return state in _RETRIED_STATES
+    return state in _RETRIED_STATES or is_stale_plan(error.orig)
 
 
 def _name(unit: Callable[..., object]) -> str:

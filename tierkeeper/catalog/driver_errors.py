@@ -84,6 +84,8 @@ def _is_away(cause: BaseException | None) -> TypeGuard[psycopg.Error]:
         return False
     if cause.sqlstate is None:
         return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    if is_stale_plan(cause):
+        return True
     return _UNAVAILABLE.match(cause.sqlstate) is not None and cause.sqlstate not in _LASTING
 
 
@@ -105,6 +107,11 @@ def _unavailable(cause: BaseException) -> CatalogUnavailable:
         limit, fix = _LIMITS[state]
         return CatalogLimited(limit=limit, reason=reason, fix=fix)
     return CatalogUnavailable(reason=reason)
+
+
+def is_stale_plan(cause: BaseException | None) -> bool:
+    """Return True where an upgrade changed what a prepared statement returns: behind a ROLLBACK it is prepared anew."""
+    return isinstance(cause, psycopg.errors.FeatureNotSupported) and "cached plan" in str(cause)
 
 
 def first_line(error: BaseException) -> str:

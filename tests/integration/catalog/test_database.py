@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from support.ports import free_ports
 from support.proxy import in_front_of
 
 from tierkeeper.base.errors import CatalogUnavailable
-from tierkeeper.catalog.database import Database, catalog_now
+from tierkeeper.catalog.database import Database, catalog_now, take_time
 from tierkeeper.catalog.statements import anew
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.groups import CatalogSettings
@@ -136,6 +137,51 @@ def test_what_depends_on_its_values_is_not_prepared(house: House) -> None:
     with catalog.reading() as connection:
         prepared = connection.execute(sa.text("SELECT statement FROM pg_prepared_statements")).scalars().all()
     assert "SELECT 'planned anew'" not in prepared
+
+
+def test_what_takes_time_is_not_prepared(house: House) -> None:
+    """A job that may scan leaves no plan that scans: neither its own, nor one of what follows on its connection."""
+    catalog = house.keeper.engine.catalog
+    again = sa.text("SELECT 'of a job'")
+    with catalog.reading() as connection:
+        take_time(connection)
+        for _ in range(12):
+            connection.execute(again)
+        shown = sa.text("SELECT current_setting('enable_seqscan')")
+        assert connection.execute(shown).scalar_one() == "on"
+        prepared = sa.text("SELECT statement FROM pg_prepared_statements")
+        assert "SELECT 'of a job'" not in connection.execute(prepared).scalars().all()
+    with catalog.reading() as connection:
+        shown = sa.text("SELECT current_setting('enable_seqscan') || current_setting('jit')")
+        assert connection.execute(shown).scalar_one() == "offoff"
+        for _ in range(12):
+            connection.execute(again)
+        assert "SELECT 'of a job'" in connection.execute(prepared).scalars().all()
+
+
+def test_a_plan_of_before_an_upgrade_is_made_again(house: House) -> None:
+    """A statement that stayed prepared returns what the table has now: a unit is run again, a reader may try again."""
+    catalog = house.keeper.engine.catalog
+
+    def upgrade(statement: LiteralString) -> None:
+        with psycopg.connect(str(house.settings.catalog.url)) as another:
+            another.execute(statement)
+
+    upgrade("CREATE TABLE changing (id text)")
+    every = sa.text("SELECT * FROM changing")
+    for _ in range(12):
+        catalog.run(TESTER, lambda connection: connection.execute(every).all())
+        with catalog.reading() as connection:
+            connection.execute(every)
+    upgrade("ALTER TABLE changing ADD COLUMN more text")
+    assert catalog.run(TESTER, lambda connection: list(connection.execute(every).keys())) == ["id", "more"]
+    for _ in range(12):
+        with catalog.reading() as connection:
+            connection.execute(every)
+    upgrade("ALTER TABLE changing DROP COLUMN more")
+    with pytest.raises(CatalogUnavailable, match="cached plan"), catalog.reading() as connection:
+        connection.execute(every)
+    upgrade("DROP TABLE changing")
 
 
 def test_a_catalog_that_is_not_there() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from celery.worker import state
 from integration.tasks.installation import Installation, wait_until
 from rich.console import Console
 from support.nodes import Valkey
@@ -23,6 +24,8 @@ from tierkeeper.cli.support.supervisor import Program, Supervisor
 from tierkeeper.settings.settings import load
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import Queue, TaskName
+from worker import watchdog
+from worker.app import app
 from worker.watchdog import EXIT_CODE, Observation, Patience
 
 IDLE = Observation(taken=7, busy=False, waiting=["verbs"])
@@ -104,6 +107,23 @@ def test_a_deaf_worker_ends_and_comes_back(
         assert client.store(b"unheard", tenant="acme", workflow="deaf", name="after").get()
     assert f"ended with exit code {EXIT_CODE}" in said()
     assert "this worker takes nothing" in said()
+
+
+def test_a_thread_that_does_not_end_ends_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else can end it; a task within its limit is waited for, and in processes Celery enforces the limit."""
+
+    class Task:
+        time_start = time.time() - 100
+
+    monkeypatch.setattr(state, "active_requests", {Task()})
+    assert watchdog.observe(app, limit=90).overdue
+    assert not watchdog.observe(app, limit=200).overdue
+    assert not watchdog.observe(app).overdue
+    ended: list[Observation] = []
+    watching = watchdog.Watchdog(lambda: watchdog.observe(app, limit=90), stalled=0.1, end=ended.append)
+    watching.start()
+    watching.join(10)
+    assert [seen.overdue for seen in ended] == [True]
 
 
 def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Final
 
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogUnavailable
+from tierkeeper.base.errors import CatalogLimited, CatalogUnavailable, TierkeeperError
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import ingest
 from tierkeeper.values.artifacts import StoreResult
@@ -69,22 +69,29 @@ class Gathering:
         if not isinstance(args.content, InlineContent):
             return ingest.store(self._engine, args, caller=caller)
         member = _Member(args, caller.keyed(), len(args.content.data))
-        with self._lock:
-            if not self._leads(member):
-                self._waiting.append(member)
+        batch: list[_Member] = []
         try:
+            with self._lock:
+                if not self._leads(member):
+                    self._waiting.append(member)
             while not (member.leads or member.woken.wait(PATIENCE)):
                 with self._lock:
                     if member in self._waiting and self._leads(member):
                         self._waiting.remove(member)
             if member.leads:
-                self._store(self._batch(member))
+                self._fill(batch, member)
+                self._store(batch)
         finally:
-            self._leave(member)
-        assert member.outcome is not None  # noqa: S101  done by a leader, which this one may be
-        if isinstance(member.outcome, BaseException):
-            raise member.outcome
-        return member.outcome
+            self._leave(member, batch)
+        outcome = member.outcome
+        del member, batch  # an error that is raised here would keep its store alive, until the garbage is collected
+        assert outcome is not None  # noqa: S101  done by a leader, which this one may be
+        if isinstance(outcome, BaseException):
+            try:
+                raise outcome
+            finally:
+                del outcome
+        return outcome
 
     def _leads(self, member: _Member) -> bool:
         """Let a member lead, unless a leader is at work that is not slow; return whether it does."""
@@ -94,53 +101,59 @@ class Gathering:
             member.leads = True
         return member.leads
 
-    def _batch(self, leader: _Member) -> list[_Member]:
-        """Return the leader's batch: its own store, and those that wait longest, each command once, within the bounds.
+    def _fill(self, batch: list[_Member], leader: _Member) -> None:
+        """Take the leader's own store, and those that wait longest, each command once, within the bounds.
 
         A message that was delivered twice finds its first delivery's result in the next batch.
         """
-        batch = {leader.command: leader}
-        left: deque[_Member] = deque()
+        batch.append(leader)
+        commands = {leader.command}
         size = leader.size
+        left: deque[_Member] = deque()
         with self._lock:
             while self._waiting and len(batch) < MOST:
                 member = self._waiting.popleft()
-                if member.command in batch or size + member.size > MOST_BYTES:
+                if member.command in commands or size + member.size > MOST_BYTES:
                     left.append(member)
                 else:
-                    batch[member.command] = member
+                    batch.append(member)
+                    commands.add(member.command)
                     size += member.size
             self._waiting.extendleft(reversed(left))
-        return list(batch.values())
 
     def _store(self, batch: Sequence[_Member]) -> None:
-        """Store a batch, halved until what fails is alone; every member is done afterwards, whatever is raised."""
+        """Store a batch, halved until what fails is alone."""
         try:
             by = batch[0].caller if len(batch) == 1 else callers.WORKER
             stores = [(member.args, member.caller) for member in batch]
             for member, outcome in zip(batch, ingest.store_together(self._engine, stores, caller=by), strict=True):
-                member.done(outcome)
-        except CatalogUnavailable as error:
-            for member in batch:
-                member.done(copy.copy(error))  # each is raised in a thread of its own
+                # each error is raised in a thread of its own, and may be that of a tier that they share
+                member.done(copy.copy(outcome) if isinstance(outcome, BaseException) else outcome)
         except Exception as error:  # noqa: BLE001  whose it is shows when it is alone
             if len(batch) == 1:
                 batch[0].done(error)
-                return
-            middle = len(batch) // 2
-            self._store(batch[:middle])
-            self._store(batch[middle:])
-        finally:
-            for member in batch:
-                if member.outcome is None:  # what ends this thread is not theirs
-                    member.done(CatalogUnavailable(reason="the thread that stored it with others was ended"))
+            elif _is_everybodys(error):
+                for member in batch:
+                    member.done(copy.copy(error))
+            else:
+                middle = len(batch) // 2
+                self._store(batch[:middle])
+                self._store(batch[middle:])
 
-    def _leave(self, member: _Member) -> None:
-        """Let go of what a thread holds that returns: its place among those that wait, its lead."""
+    def _leave(self, member: _Member, batch: Sequence[_Member]) -> None:
+        """Let go of what a thread holds that returns: its batch, its place among those that wait, its lead."""
+        for other in batch:
+            if other.outcome is None:  # what ends this thread is not theirs
+                other.done(CatalogUnavailable(reason="the thread that stored it with others was ended"))
         with self._lock:
             if member in self._waiting:  # it was interrupted
                 self._waiting.remove(member)
-            if member.leads:
-                del self._leading[id(member)]
-                if self._waiting and self._leads(self._waiting[0]):
-                    self._waiting.popleft().woken.set()
+            if self._leading.pop(id(member), None) is None:
+                return
+            if self._waiting and self._leads(self._waiting[0]):
+                self._waiting.popleft().woken.set()
+
+
+def _is_everybodys(error: Exception) -> bool:
+    """Return True for an error that each of a batch would meet alone: what a limit on time ended may be one's alone."""
+    return isinstance(error, TierkeeperError) and error.of_all and not isinstance(error, CatalogLimited)

@@ -92,7 +92,7 @@ def store_together(
             try:
                 incoming.append(step_1_read(engine.settings, stack, item, given=None, opening=opening))
             except TierkeeperError as error:
-                outcomes[item.position] = error
+                outcomes[item.position] = error.with_traceback(None)  # which would hold what holds it
         outcomes.update(_store_all(engine, incoming, caller=caller))
     return [outcomes[item.position] for item in asked]
 

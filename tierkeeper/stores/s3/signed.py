@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeGuard, cast
@@ -40,6 +40,7 @@ _log = log.get(__name__)
 
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _AGENT = "tierkeeper"
+_MOST_ODD = 3  # answers in a row that are not understood, before boto3 makes all calls
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SAFE = "/~"  # characters of a key that botocore does not quote
 _META = "x-amz-meta-"
@@ -117,7 +118,7 @@ class _Signed:
     """A request as it is sent."""
 
     target: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
 
 class SignedClient:
@@ -157,6 +158,7 @@ class SignedClient:
             ca_bundle=authorities,
         )
         self._warned = False
+        self._odd = 0  # answers in a row that were not understood
 
     def close(self) -> None:
         """Close the connections."""
@@ -210,9 +212,11 @@ class SignedClient:
             query = "" if version is None else f"versionId={quote(version, safe='-_.~')}"
             answer = self._call(_Request("HEAD", arguments["Key"], _headers(arguments), query=query))
             if _ok(answer) and "content-length" in answer.headers and "last-modified" in answer.headers:
-                with contextlib.suppress(ValueError):  # else boto3 parses them, or raises
+                with contextlib.suppress(ValueError, OverflowError):  # else boto3 parses them, or raises
                     size = int(answer.headers["content-length"])
                     modified = parsedate_to_datetime(answer.headers["last-modified"])
+                    if modified.tzinfo is None:
+                        raise ValueError("a time without a zone")
                     about = {n[len(_META) :]: value for n, value in answer.headers.items() if n.startswith(_META)}
                     return {
                         **_fields(answer.headers),
@@ -265,15 +269,23 @@ class SignedClient:
         signed = self._signed(request)
         if signed is None:
             return None
-        return self._exchange.ask(
-            request.method,
-            signed.target,
-            signed.headers,
-            request.body,
-            length=request.size,
-            bounds=request.bounds,
-            seconds=seconds,
-        )
+        try:
+            answer = self._exchange.ask(
+                request.method,
+                signed.target,
+                signed.headers,
+                request.body,
+                length=request.size,
+                bounds=request.bounds,
+                seconds=seconds,
+            )
+        except exchange.NotUnderstood as error:
+            self._odd += 1
+            if self._odd == _MOST_ODD:
+                _log.warning("boto3 makes all calls from now on: answers are not understood", reason=str(error))
+            raise
+        self._odd = 0
+        return answer
 
     def _content(self, request: _Request) -> urllib3.BaseHTTPResponse | None:
         """Return the server's answer, whose content is still to be read; None as :meth:`_call`."""
@@ -299,8 +311,7 @@ class SignedClient:
     def _signed(self, request: _Request) -> _Signed | None:
         """Return the request as it is sent; None if it needs boto3."""
         keys = self._credentials.get_frozen_credentials()
-        sendable = all(exchange.is_sendable(value) for value in request.headers.values())
-        if not (keys.access_key and keys.secret_key and sendable):
+        if not (keys.access_key and keys.secret_key) or self._odd >= _MOST_ODD:
             return None
         path = f"{self.base}/{quote(request.key, safe=_SAFE)}" if request.key else self.base or "/"
         headers = {**request.headers, "host": self.host}
@@ -317,6 +328,8 @@ class SignedClient:
             token=keys.token,
             now=datetime.now(UTC),
         )
+        if not all(map(exchange.is_sendable, signed.values())):  # such as a line end behind a token
+            return None
         signed["user-agent"] = _AGENT
         return _Signed(f"{path}?{request.query}" if request.query else path, signed)
 

@@ -1,8 +1,10 @@
 """Single stores that come at the same moment: stored together, each a command of its own."""
 
+import gc
 import io
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -12,14 +14,24 @@ from typing import Any, cast
 from unittest import mock
 
 import pytest
+import sqlalchemy as sa
 from support import crashing, invariants
 from support.house import LEASES_END, House, OpenHouse
+from support.leading import away
 from support.severed import Wire, severed_at_commit, unbelieved
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogUnavailable, CommandConflict, ContentDiffers, InvalidInput, SourceRefused
+from tierkeeper.base.errors import (
+    CatalogLimited,
+    CatalogUnavailable,
+    CommandConflict,
+    ContentDiffers,
+    InvalidInput,
+    SourceRefused,
+)
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import gathering, ingest
+from tierkeeper.stores.errors import TierNotOurs
 from tierkeeper.values.artifacts import StoreResult
 from tierkeeper_client.contract import SourceContent, StoreArgs
 
@@ -99,6 +111,10 @@ def gathered(house: House, batches: Batches, stores: Sequence[Store]) -> Iterato
 def of_names(house: House, names: Sequence[str] = NAMES) -> list[Store]:
     """A store for each name."""
     return [(house.args(name, name.encode()), caller(name)) for name in names]
+
+
+def _impatient(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '300ms'")
 
 
 def count(house: House, table: str) -> int:
@@ -377,6 +393,47 @@ def test_a_leader_that_crashes(
     house.pass_time(LEASES_END)
     house.settle()
     invariants.check(house.keeper)
+
+
+def test_a_limit_on_time_is_whose_it_is(house: House, batches: Batches) -> None:
+    """A lock that one store waits for in vain, such as its content's, fails no other."""
+    batches.waits = False
+    held = house.store("held", b"n2")
+    batches.stored.clear()
+    batches.waits = True
+    catalog = house.keeper.engine.catalog
+    with catalog.engine.connect() as other, other.begin():
+        other.execute(sa.text("SELECT id FROM blobs WHERE sha256 = sha256('n2') FOR UPDATE"))
+        sa.event.listen(catalog.engine, "begin", _impatient)
+        with gathered(house, batches, of_names(house)) as futures:
+            errors = [future.exception(SOON) for future in futures]
+        sa.event.remove(catalog.engine, "begin", _impatient)
+    assert [type(error) for error in errors] == [type(None)] * 2 + [CatalogLimited] + [type(None)] * 3
+    assert held.ref.version == 1
+
+
+def test_a_tier_that_is_away_is_told_to_each(house: House, batches: Batches) -> None:
+    """Each store that needs it gets an error of its own, for the thread that raises it."""
+    with away(house, "hot", "empty"), gathered(house, batches, of_names(house)) as futures:
+        errors = [future.exception(SOON) for future in futures]
+    assert {type(error) for error in errors} == {TierNotOurs}
+    assert len({id(error) for error in errors}) == len(errors)
+
+
+def test_a_refused_store_is_let_go(house: House) -> None:
+    """Once its error was handled nothing of it is in memory, before any garbage is collected."""
+    args = house.args("a", b"x", sha256="0" * 64)
+    known = weakref.ref(args)
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            house.keeper.artifacts.store(args, caller=caller("a"))
+        except ContentDiffers:
+            del args
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("how", ["committed", "rolled back", "not known"])

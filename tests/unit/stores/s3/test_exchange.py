@@ -66,7 +66,6 @@ def ask(exchange: HttpExchange, method: str = "PUT", body: bytes | io.BytesIO = 
         ("POST", _CHUNKED + b"0\r\nETag: x\r\nB: c\r\n\r\n", b""),
         ("PUT", b"HTTP/1.1 204 No Content\r\n\r\n", b""),
         ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 77\r\nContent-Encoding: gzip\r\n\r\n", b""),
-        ("HEAD", b"HTTP/1.1 404 Not Found\r\n\r\n", b""),
     ],
 )  # fmt: skip
 def test_what_is_understood(method: str, answer: bytes, data: bytes) -> None:
@@ -97,13 +96,19 @@ def test_what_is_sent() -> None:
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive, Close\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
         OK + b"HTTP/1.1 200 OK\r\n",  # bytes that belong to nothing are no part of the next answer
+        OK.replace(b"200 OK", b"404 Not Found"),  # what was refused may not have been read
+        b"HTTP/1.1 200 OK\r\n\r\nok",  # which ends with its connection
     ],
 )
 def test_what_ends_a_connection(answer: bytes) -> None:
     """A connection that the server closes, or on which more came than was asked for, is not used again."""
-    with asking(answer) as (exchange, seen):
+    with asking(partial(_once, answer)) as (exchange, seen):
         assert [ask(exchange).data for _ in range(3)] == [b"ok"] * 3
         assert seen.connections == 3
+
+
+def _once(answer: bytes, connection: socket.socket) -> None:
+    connection.sendall(answer)  # and hangs up
 
 
 def test_what_comes_unasked() -> None:
@@ -118,8 +123,54 @@ def test_what_comes_unasked() -> None:
     with asking(late, OK) as (exchange, seen):
         ask(exchange)
         time.sleep(0.1)
+        assert [ask(exchange).data for _ in range(3)] == [b"ok"] * 3
+        assert seen.connections == 4  # a server that does so once is not believed to have done with an answer again
+
+
+def test_a_body_behind_that_of_a_head() -> None:
+    """What comes with an answer and is none of it makes its server one whose connections are not kept."""
+    with asking(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + OK) as (exchange, seen):
+        assert [ask(exchange, "HEAD").headers for _ in range(3)] == [{"content-length": "2"}] * 3
+        assert seen.connections == 3
+
+
+def test_what_was_cut_is_no_answer(tmp_path: Path) -> None:
+    """An answer to the end of its connection is whole without TLS by its end alone, and by TLS's own end with it."""
+    public, whole = authority(tmp_path, "127.0.0.1")
+
+    def cut(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        socket.socket(fileno=connection.detach()).close()  # no end of TLS is told
+
+    with serving(cut, tls=whole) as seen, pytest.raises(ExchangeBroken):
+        ask(made(seen.port, "https", ca_bundle=str(public)))
+
+
+def test_what_cannot_be_sent() -> None:
+    """A header that would end its line is never sent: not by a request, nor by a credential."""
+    with asking(OK) as (exchange, seen):
+        for headers in ({"a": "b\r\nc: d"}, {"a\n": "b"}, {"a": "é"}):
+            with pytest.raises(NotConnected):
+                exchange.ask("PUT", "/", headers, b"", length=0, bounds=BOUNDS)
+        with pytest.raises(NotConnected):
+            exchange.ask("PUT", "/ HTTP/1.1\r\n", {}, b"", length=0, bounds=BOUNDS)
+        assert not seen.connections
+
+
+def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
+    """They are looked at when they are needed, and again when their file changes: boto3 says what is wrong."""
+    public, whole = authority(tmp_path, "127.0.0.1")
+    bundle = tmp_path / "bundle.pem"
+    with serving(OK, tls=whole) as seen:
+        exchange = made(seen.port, "https", ca_bundle=str(bundle))
+        with pytest.raises(NotConnected):
+            ask(exchange)
+        bundle.write_text("no certificate")
+        with pytest.raises(NotConnected):
+            ask(exchange)
+        bundle.write_bytes(public.read_bytes())
         assert ask(exchange).data == b"ok"
-        assert seen.connections == 2
+        exchange.close()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +179,8 @@ def test_what_comes_unasked() -> None:
         HANG_UP,
         b"HTTP/1.1 200 OK\r\nContent-Le",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok",
-        b"HTTP/1.1 200 OK\r\n\r\nwithout a length",
+        b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 300 + b"Content-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000 + b"\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -218,8 +270,12 @@ class Short(io.BytesIO):
 class Failing(io.BytesIO):
     """Content that cannot be read."""
 
+    def __init__(self, size: int, error: Exception) -> None:
+        super().__init__(bytes(size))
+        self.error = error
+
     def read(self, _size: int | None = -1, /) -> bytes:
-        raise LookupError("its own error")
+        raise self.error
 
 
 def test_content_that_is_not_there() -> None:
@@ -227,10 +283,11 @@ def test_content_that_is_not_there() -> None:
     with asking(OK) as (exchange, seen):
         with pytest.raises(ExchangeBroken, match="ended"):
             ask(exchange, body=Short(bytes(MIB)))
-        with pytest.raises(LookupError):
-            ask(exchange, body=Failing(bytes(MIB)))
+        for error in (LookupError("its own"), BrokenPipeError("of the content"), OSError("of a disk")):
+            with pytest.raises(type(error), match=str(error)):
+                ask(exchange, body=Failing(MIB, error))
         assert ask(exchange).data == b"ok"
-        assert seen.connections == 3
+        assert seen.connections == 5
 
 
 def test_a_connection_that_the_server_closed_meanwhile() -> None:
