@@ -321,7 +321,7 @@ def opened(
     def opened(size: int) -> Iterator[House]:
         with services.fresh_database(postgres_server, template=catalog_template) as url:
             settings = settings_factory(
-                engine={**AT_ONCE, "brake_count": 5, "brake_share": 0.0001},
+                engine={**AT_ONCE, "brake_count": 5, "brake_share": 5 / size},  # of some thirty that are deleted
                 catalog={"url": url},
                 tiers=FOLDERS,
                 home=tmp_path / str(size),
