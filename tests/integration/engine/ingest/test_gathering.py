@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 from support import crashing, invariants
 from support.house import LEASES_END, House, OpenHouse
-from support.leading import away
 from support.severed import Wire, severed_at_commit, unbelieved
 
 from tierkeeper.base.callers import Caller
@@ -31,6 +30,7 @@ from tierkeeper.base.errors import (
 )
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import gathering, ingest
+from tierkeeper.engine.ingest.writing import WrittenItem
 from tierkeeper.stores.errors import TierNotOurs
 from tierkeeper.values.artifacts import StoreResult
 from tierkeeper_client.contract import SourceContent, StoreArgs
@@ -412,9 +412,15 @@ def test_a_limit_on_time_is_whose_it_is(house: House, batches: Batches) -> None:
     assert held.ref.version == 1
 
 
-def test_a_tier_that_is_away_is_told_to_each(house: House, batches: Batches) -> None:
+def test_a_tier_that_is_away_is_told_to_each(house: House, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each store that needs it gets an error of its own, for the thread that raises it."""
-    with away(house, "hot", "empty"), gathered(house, batches, of_names(house)) as futures:
+    refused = TierNotOurs(tier="hot", reason="it is away")
+
+    def away(_engine: Engine, prepared: Any, **_more: object) -> ingest.Written:  # noqa: ANN401
+        return ingest.Written({item.position: WrittenItem((), refused) for item in prepared.items}, frozenset())
+
+    monkeypatch.setattr(ingest, "step_3_write", away)
+    with gathered(house, batches, of_names(house)) as futures:
         errors = [future.exception(SOON) for future in futures]
     assert {type(error) for error in errors} == {TierNotOurs}
     assert len({id(error) for error in errors}) == len(errors)
