@@ -26,4 +26,4 @@ def stack(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
         running.settle()
         yield running
     finally:
-        running.compose("down", "--volumes", "--timeout", "5")
+        running.down("--volumes", "--timeout", "5")

@@ -176,7 +176,7 @@ def test_workers_scale_and_outlive_a_kill(stack: Stack) -> None:
 
 def test_data_outlive_down_and_up(stack: Stack) -> None:
     """All containers are removed and made anew: every artifact comes back byte for byte."""
-    stack.compose("down")
+    stack.down()
     stack.compose("up", "--detach")
     stack.settle()
     for name in (SMALL, AGED, LARGE):

@@ -41,8 +41,25 @@ class Stack:
 
     def compose(self, *arguments: str, given: bytes | None = None, check: bool = True) -> bytes:
         """Run ``docker compose`` and return what it prints; ``given`` is its input."""
+        done = self._compose(*arguments, given=given)
+        if check and done.returncode != 0:
+            raise AssertionError(said(done))
+        return done.stdout
+
+    def down(self, *arguments: str) -> None:
+        """Remove all containers and networks, ``--volumes`` too where it is asked.
+
+        An engine may keep an endpoint of a container that is gone, and then refuses to remove that one network
+        (moby's issues 42119 and 43286): it stays, with no container in it, and the next ``up`` takes it as it is.
+        """
+        done = self._compose("down", *arguments)
+        left = self.compose("ps", "--all", "--quiet")
+        if left or (done.returncode != 0 and b"has active endpoints" not in done.stderr):
+            raise AssertionError(said(done))
+
+    def _compose(self, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         where = ("--project-directory", str(ROOT), "--env-file", str(self._file), "--project-name", self.project)
-        done = subprocess.run(
+        return subprocess.run(
             ["docker", "compose", *where, *arguments],
             env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
             input=b"" if given is None else given,
@@ -50,12 +67,6 @@ class Stack:
             check=False,
             timeout=900,
         )
-        if check and done.returncode != 0:
-            msg = (
-                f"docker compose {' '.join(arguments)}: {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}"
-            )
-            raise AssertionError(msg)
-        return done.stdout
 
     def containers(self, *services: str) -> list[dict[str, Any]]:
         """Return what the engine knows of the project's containers, ended ones too."""
@@ -78,6 +89,11 @@ class Stack:
     def broker(self, database: int = 0) -> str:
         """Return the broker's URL as producers on this machine have it."""
         return f"redis://:{self.secrets['VALKEY']}@127.0.0.1:{self.valkey_port}/{database}"
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return what a command that failed was and said."""
+    return f"{' '.join(done.args)}: {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}"
 
 
 def service(container: dict[str, Any]) -> str:
