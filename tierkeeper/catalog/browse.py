@@ -1,6 +1,6 @@
 """Lists of artifacts by filter, page by page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -47,8 +47,7 @@ def page(
     connection: sa.Connection, filter_: Filter, *, after: ArtifactRow | None, limit: int | None
 ) -> list[ArtifactRow]:
     """Return the next artifacts that match, by tenant, workflow, name and version; none at the end."""
-    name = (NAMES.c.tenant, NAMES.c.workflow, NAMES.c.name)
-    key = (*name, ARTIFACTS.c.version)
+    key = (NAMES.c.tenant, NAMES.c.workflow, NAMES.c.name, ARTIFACTS.c.version)
     statement = anew(sa.select(sa.text(artifacts.COLUMNS)).select_from(NAMED).where(*_fitting(filter_)))
     few = _few(connection, filter_)
     if few is not None:
@@ -63,11 +62,22 @@ def page(
         further = (ARTIFACTS.c.name_id == after.name_id, ARTIFACTS.c.version > after.version)
         of_name = statement.where(*further).order_by(None).order_by(ARTIFACTS.c.version)
         rest = artifacts.read_rows(connection.execute(of_name.limit(size)))
-    if len(rest) < size:
-        # a condition on the names alone is the index's: with another, a page reads all those before it
-        beyond = statement.where(sa.tuple_(*name) > (after.tenant, after.workflow, after.name))
-        rest += artifacts.read_rows(connection.execute(beyond.limit(size - len(rest))))
+    for beyond in _beyond(after):
+        if len(rest) < size:
+            rest += artifacts.read_rows(connection.execute(statement.where(*beyond).limit(size - len(rest))))
     return rest
+
+
+def _beyond(after: ArtifactRow) -> Iterator[Sequence[sa.ColumnElement[bool]]]:
+    """Yield the conditions of the names after an artifact's, in their order, to be asked for one by one.
+
+    The index begins at none of them where one condition compares all three columns and another one gives the first of
+    them, as that of a tenant does: it then reads all names before these, and the pages of a list cost its square.
+    """
+    tenant, workflow = NAMES.c.tenant == after.tenant, NAMES.c.workflow == after.workflow
+    yield tenant, workflow, NAMES.c.name > after.name
+    yield tenant, NAMES.c.workflow > after.workflow
+    yield (NAMES.c.tenant > after.tenant,)
 
 
 def _few(connection: sa.Connection, filter_: Filter) -> list[UUID] | None:

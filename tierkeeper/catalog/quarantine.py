@@ -1,6 +1,6 @@
 """Orphans: bytes without a placement, as reconcile saw them. Rows record the sightings; no bytes are moved."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,11 +54,11 @@ _KNOWN = sa.text(f"""
 _RIPE = sa.text(f"""
     SELECT {_COLUMNS}
     FROM quarantine q
-    WHERE tier = ANY(:tiers)
+    WHERE tier = :tier
         AND first_seen <= :before
         AND seen_again >= :since
-        AND (tier, location, store_version) > (:t, :l, :v)
-    ORDER BY tier, location, store_version LIMIT :limit
+        AND (location, store_version) > (:location, :version)
+    ORDER BY location, store_version LIMIT :limit
 """)
 _LOCK = sa.text(f"""
     SELECT {_COLUMNS}
@@ -112,22 +112,21 @@ def known(connection: sa.Connection, tier: str, objects: Sequence[Sighting]) -> 
 
 def ripe(
     connection: sa.Connection,
-    tiers: Collection[str],
+    tier: str,
     *,
     seen_since: datetime,
     first_before: datetime,
     after: Orphan | None,
     limit: int,
 ) -> list[Orphan]:
-    """Return orphans first seen until ``first_before`` and again since ``seen_since``, by tier and location."""
+    """Return a tier's orphans first seen until ``first_before`` and again since ``seen_since``, by location."""
     arguments: dict[str, Any] = {
-        "tiers": list(tiers),
+        "tier": tier,
         "since": seen_since,
         "before": first_before,
         "limit": limit,
-        "t": after.tier if after else "",
-        "l": after.location if after else "",
-        "v": (after.version or "") if after else "",
+        "location": after.location if after else "",
+        "version": (after.version or "") if after else "",
     }
     return _orphans(connection.execute(_RIPE, arguments))
 

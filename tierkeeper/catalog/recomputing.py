@@ -24,37 +24,58 @@ _REACHES: Final = 200
 _NAMES_A_ROW: Final = 10
 #: a version after every other
 _LAST_VERSION: Final = 2**63 - 1
-#: a plan for any beginning of names cannot use the index of names
-_PLAN_FOR_VALUES = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
+#: a plan for any beginning of names cannot use the index of names; one that sorts reads all names of a workflow
+_PLANS = sa.text("""
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_sort', 'off', true)
+""")
 _TENANT = sa.text("SELECT id FROM tenants WHERE id > :after ORDER BY id LIMIT 1")
-_NAMES = """
-    SELECT n.id, n.workflow, n.name
-    FROM names n
-    WHERE n.tenant = :tenant
-        AND starts_with(n.workflow, :workflow)
-        AND (n.workflow, n.name) >= (:after_workflow, :after_name)
-    ORDER BY n.workflow, n.name
-"""
-# name by name in the order of the index, which the planner would leave for a scan; of the last name, what was not read
-_PAGE = anew(
-    sa.text(f"""
-    SELECT n.workflow, n.name, a.version, a.id, a.fits
-    FROM ({_NAMES} LIMIT :names) AS n
-        CROSS JOIN LATERAL (
-            SELECT a.id, a.version,
-                a.state = 'live' AND a.tags @> :tags AND a.size BETWEEN :size_min AND :size_max AS fits
-            FROM artifacts a
-            WHERE a.name_id = n.id
-                AND a.version > CASE
-                    WHEN (n.workflow, n.name) = (:after_workflow, :after_name) THEN :after_version ELSE 0
-                END
-            ORDER BY a.version LIMIT :rows
-        ) AS a
-    WHERE starts_with(n.name, :name)
-    ORDER BY n.workflow, n.name, a.version LIMIT :rows
-""").bindparams(*typed(tags="jsonb", size_min="bigint", size_max="bigint", after_version="bigint", rows="bigint"))
-)
-_LAST_NAME = anew(sa.text(f"{_NAMES} OFFSET :names - 1 LIMIT 1").bindparams(*typed(names="bigint")))
+#: The names of a reach from a place on: those of its workflow, and then those of the workflows after it. Where one
+#: condition compares both columns and another gives the beginning of the workflow, the index begins at the latter.
+_OF_WORKFLOW: Final = ("n.workflow = :after_workflow AND n.name >= :after_name", "n.name")
+_OF_LATER: Final = ("n.workflow > :after_workflow AND starts_with(n.workflow, :workflow)", "n.workflow, n.name")
+
+
+def _names(which: str, order: str) -> str:
+    return f"""
+        SELECT n.id, n.workflow, n.name
+        FROM names n
+        WHERE n.tenant = :tenant AND {which}
+        ORDER BY {order}
+    """
+
+
+def _page(which: str, order: str) -> sa.TextClause:
+    """Return the next versions of these names, name by name in the order of the index, which the planner would leave.
+
+    Of the name that the last page ended with, they are those after the last one.
+    """
+    return anew(
+        sa.text(f"""
+        SELECT n.workflow, n.name, a.version, a.id, a.fits
+        FROM ({_names(which, order)} LIMIT :names) AS n
+            CROSS JOIN LATERAL (
+                SELECT a.id, a.version,
+                    a.state = 'live' AND a.tags @> :tags AND a.size BETWEEN :size_min AND :size_max AS fits
+                FROM artifacts a
+                WHERE a.name_id = n.id
+                    AND a.version > CASE
+                        WHEN (n.workflow, n.name) = (:after_workflow, :after_name) THEN :after_version ELSE 0
+                    END
+                ORDER BY a.version LIMIT :rows
+            ) AS a
+        WHERE starts_with(n.name, :name)
+        ORDER BY {order}, a.version LIMIT :rows
+    """).bindparams(*typed(tags="jsonb", size_min="bigint", size_max="bigint", after_version="bigint", rows="bigint"))
+    )
+
+
+def _last_name(which: str, order: str) -> sa.TextClause:
+    """Return the last name that a page looks at; none where it has fewer."""
+    return anew(sa.text(f"{_names(which, order)} OFFSET :names - 1 LIMIT 1").bindparams(*typed(names="bigint")))
+
+
+_PAGE_OF_WORKFLOW, _PAGE_OF_LATER = _page(*_OF_WORKFLOW), _page(*_OF_LATER)
+_LAST_OF_WORKFLOW, _LAST_OF_LATER = _last_name(*_OF_WORKFLOW), _last_name(*_OF_LATER)
 _LIVE = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :rows")
 _RUNNING = sa.text("SELECT arguments FROM runs WHERE id = :id AND state = 'running' FOR NO KEY UPDATE")
 _MOVE = sa.text("UPDATE runs SET arguments = arguments || :moved WHERE id = :id").bindparams(*typed(moved="jsonb"))
@@ -137,7 +158,7 @@ def next_page(connection: sa.Connection, run: UUID, *, rows: int) -> Page | None
         return None
     if "reaches" not in arguments:
         return _of_all(connection, UUID(arguments["after"]), rows=rows)
-    connection.execute(_PLAN_FOR_VALUES)
+    connection.execute(_PLANS)
     at = _At(**arguments.get("at", {}))
     reaches = [Reach(**reach) for reach in arguments["reaches"]]
     for _ in range(_TENANTS_AT_ONCE):
@@ -177,10 +198,13 @@ class _At:
 
 def _look(connection: sa.Connection, reach: Reach, at: _At, rows: int) -> tuple[Sequence[sa.Row[Any]], _At | None]:
     """Return the next rows of a tenant, and where they end; None: the tenant has no further ones."""
-    given = _parameters(reach, at, rows)
-    found = connection.execute(_PAGE, given).all()
-    if len(found) < rows:
-        name = connection.execute(_LAST_NAME, given).first()
+    found: list[sa.Row[Any]] = []
+    for page, last_name in ((_PAGE_OF_WORKFLOW, _LAST_OF_WORKFLOW), (_PAGE_OF_LATER, _LAST_OF_LATER)):
+        given = _parameters(reach, at, rows) | {"rows": rows - len(found)}
+        found += connection.execute(page, given)
+        if len(found) == rows:
+            break
+        name = connection.execute(last_name, given).first()
         if name is not None:
             return found, _At(at.reach, at.tenant, name.workflow, name.name, _LAST_VERSION, begun=True)
     if not found:

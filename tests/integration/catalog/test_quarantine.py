@@ -32,5 +32,5 @@ def test_only_what_was_seen_twice_is_picked(
         again=again,
     )
     with house.keeper.engine.catalog.reading() as connection:
-        found = quarantine.ripe(connection, ["warm"], seen_since=NOW, first_before=NOW - DAY, after=None, limit=10)
+        found = quarantine.ripe(connection, "warm", seen_since=NOW, first_before=NOW - DAY, after=None, limit=10)
     assert [each.location for each in found] == ["where"] * ripe

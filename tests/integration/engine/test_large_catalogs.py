@@ -31,7 +31,7 @@ from support.scale import LONG
 from tierkeeper.base.errors import TooManyVersions
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
-from tierkeeper.catalog import artifacts, browse, placements, schedule
+from tierkeeper.catalog import artifacts, browse, placements, recomputing, schedule
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine.policies import in_force, recompute
@@ -175,10 +175,10 @@ def looks(house: House, size: int) -> Acts:
     def find(**conditions: object) -> Callable[[], object]:
         return lambda: list(keeper.artifacts.select(Filter(**conditions), limit=20))  # type: ignore[arg-type]
 
-    def last_page() -> None:
+    def last_page(**conditions: object) -> None:
         with keeper.engine.catalog.reading() as connection:
             last = artifacts.by_ref(connection, house.ref("a-1"))
-            browse.page(connection, Filter(), after=last, limit=None)
+            browse.page(connection, Filter(**conditions), after=last, limit=20)  # type: ignore[arg-type]
 
     def page_of_versions(after: int) -> list[ArtifactRow]:
         of_name = Filter(tenant=TENANT, workflow=WORKFLOW, name=VERSIONED, all_versions=True, state=None)
@@ -199,6 +199,8 @@ def looks(house: House, size: int) -> Acts:
         "ls TENANT/WORKFLOW/BEGINNING": find(tenant=TENANT, workflow=WORKFLOW, prefix="a-1"),
         "ls --all-versions --all": find(all_versions=True, state=None),
         "ls, the last page": last_page,
+        "ls TENANT, the last page": partial(last_page, tenant=TENANT),
+        "ls TENANT/WORKFLOW, the last page": partial(last_page, tenant=TENANT, workflow=WORKFLOW),
         "ls --all-versions of a name": lambda: page_of_versions(2),
         "ls --all-versions of a name, further": lambda: page_of_versions(size // 11),
         "show one of many": lambda: house.show(f"{SHARED}-5"),
@@ -249,10 +251,21 @@ def refuse_much(house: House, size: int) -> None:
 SENDS: Mapping[str, set[str]] = {
     "store a folder, unchanged": {"unchanged._FIND"},
     "a canary comes through": {"heartbeats._BEAT"},
-    "edit a policy of a tenant": {"recomputing._PAGE", COUNT_MATCHING},
-    "edit a policy of some names": {"recomputing._LAST_NAME", "schedule._HASTEN", "schedule._FORETELL", COUNT_MATCHING},
+    "edit a policy of a tenant": {"recomputing._PAGE_OF_LATER", COUNT_MATCHING},
+    "edit a policy of some names": {
+        "recomputing._LAST_OF_LATER",
+        "schedule._HASTEN",
+        "schedule._FORETELL",
+        COUNT_MATCHING,
+    },
     "edit a policy of all tenants": {"recomputing._TENANT", "schedule._HASTEN", "schedule._FORETELL", COUNT_MATCHING},
-    "recompute": {"recomputing._PAGE", "recomputing._MOVE", "schedule._HASTEN", "schedule._FORETELL"},
+    "recompute": {
+        "recomputing._PAGE_OF_WORKFLOW",
+        "recomputing._LAST_OF_WORKFLOW",
+        "recomputing._MOVE",
+        "schedule._HASTEN",
+        "schedule._FORETELL",
+    },
     "maintain": {"command_ends._END", "heartbeats._REACHED", "runs._PRUNE"},
     "health": {"health.LOOK", "sweep_ends._FAILING", "sweep_ends._LAST_DONE"},
     "collect": {"artifacts._OF_BLOBS", "artifacts._FORGET_BLOBS", "placements._RIPE"},
@@ -380,7 +393,8 @@ def figures(small: ExplainedStatements, large: ExplainedStatements) -> str:
 
 def test_no_statement_grows_with_the_catalog(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     """None scans a table that grows with the artifacts, or uses three times the buffers of a catalog of 10⁴."""
-    monkeypatch.setattr(recompute, "_PAGE", 100)  # less than a reach has in the small catalog too
+    monkeypatch.setattr(recompute, "_PAGE", 100)
+    monkeypatch.setattr(recomputing, "_NAMES_A_ROW", 2)  # a page has fewer names than a workflow in the small catalog
     monkeypatch.setattr(recompute, "IN_FOREGROUND", 1000)
     monkeypatch.setattr(access_times, "_SECONDS", 0.0)  # each read writes its time, however fast the machine is
     with opened(SMALL) as house:

@@ -83,7 +83,7 @@ def step_1_pick(catalog: Database, comparison: Comparison, after: Orphan | None)
     with catalog.reading() as connection:
         return quarantine.ripe(
             connection,
-            [comparison.tier],
+            comparison.tier,
             seen_since=comparison.began,
             first_before=comparison.ripe,
             after=after,

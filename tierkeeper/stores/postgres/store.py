@@ -279,14 +279,14 @@ class PostgresStore(Store):
         statement = sql.SQL("""
             SELECT day, placement, size, sha256, stored FROM {table}
             WHERE (day, placement) > (%(day)s, %(placement)s)
-              AND (%(only)s::date IS NULL OR day = %(only)s)
+              AND day <= %(until)s
               AND starts_with('records/' || to_char(day, 'YYYY-MM-DD') || '/' || placement, %(prefix)s)
             ORDER BY day, placement LIMIT %(page)s
         """).format(table=self._table)
         values: dict[str, Any] = {
-            "day": dt.date.min,
+            "day": dt.date.fromisoformat(day[1]) if day else dt.date.min,
             "placement": UUID(int=0),
-            "only": dt.date.fromisoformat(day[1]) if day else None,
+            "until": dt.date.fromisoformat(day[1]) if day else dt.date.max,
             "prefix": prefix,
             "page": _PAGE,
         }
