@@ -36,8 +36,8 @@ GROWING = (
         (
             Edit(
                 _BROWSE,
-                "sa.tuple_(*name) > (after.tenant",
-                "sa.tuple_(*(column + '' for column in name)) > (after.tenant",
+                "    yield tenant, NAMES.c.workflow > after.workflow\n",
+                "    yield tenant, NAMES.c.workflow + '' > after.workflow\n",
             ),
         ),
         _LARGE,
@@ -51,7 +51,19 @@ GROWING = (
     Mutant(
         "growth",
         "a page of a recompute looks at all names",
-        (Edit(_PAGES, "    FROM ({_NAMES} LIMIT :names) AS n\n", "    FROM ({_NAMES}) AS n\n"),),
+        (
+            Edit(
+                _PAGES,
+                "FROM ({_names(which, order)} LIMIT :names) AS n\n",
+                "FROM ({_names(which, order)} LIMIT 1000 * :names) AS n\n",
+            ),
+        ),
+        _LARGE,
+    ),
+    Mutant(
+        "growth",
+        "each page of a recompute reads the names of all those before it",
+        (Edit(_PAGES, '"n.workflow > :after_workflow AND', "\"n.workflow || '' > :after_workflow AND"),),
         _LARGE,
     ),
     Mutant(
