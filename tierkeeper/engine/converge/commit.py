@@ -6,7 +6,7 @@ a crash after it leaves the finished batch. If the reply is lost and the transac
 present under its own token and changes nothing twice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -51,11 +51,24 @@ DOUBTED = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One artifact's outcome; ``label``: the key under which a run counts it."""
+    """One artifact's outcome; ``label``: the key under which a run counts it.
+
+    ``first``: the label of what the same commit did before, where it deleted what it then purged.
+    """
 
     outcome: Outcome
     label: str
     detail: str = ""
+    first: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Deletion:
+    """A deletion without an undo window: the artifact is decided again at once, as a deleted one."""
+
+    change: change.Change
+    rule: str
+    approved: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,17 @@ class _DecidedRow:
     decision: Decision
     run: UUID | None = None  # of the brake: the run that stops a deletion, or whose approval allows it
     stopped: bool = False
+    deletion: _Deletion | None = None  # ``row`` and ``decision`` are those after it
+
+    @property
+    def written(self) -> ArtifactRow:
+        """The row as the catalog has it."""
+        return self.row if self.deletion is None else self.deletion.change.old
+
+    @property
+    def approved(self) -> UUID | None:
+        """The run whose approval allows the decided deletion."""
+        return None if self.stopped else self.run
 
 
 def batch(
@@ -95,6 +119,7 @@ def batch(
     done = _founded(done, copies)
     items = [_DecidedRow(row, moment.decide(row)) for row in rows]
     items = _braked(connection, engine.settings, moment, items, held, worker)
+    items = [_deleted_at_once(moment, item) for item in items]
     items = _spared(connection, moment, items)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
     if any(item.decision.policy.retention or item.decision.action is Action.DESTROY for item in items):
@@ -109,10 +134,9 @@ def batch(
     for item in items:
         blob = item.row.blob_id
         fate = settled.get(blob) if blob is not None else None
-        approved = item.run is not None and not item.stopped
         policy = item.decision.policy
         artifact_change = change.of_artifact(
-            item.row, item.decision, policy, fate, first=blob not in seen, now=now, approved=approved
+            item.row, item.decision, policy, fate, first=blob not in seen, now=now, approved=item.approved is not None
         )
         seen.add(blob)
         changes.append(artifact_change)
@@ -134,13 +158,14 @@ def batch(
         )
         nexts.append(following)
     placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
-    artifacts.write_decided(connection, [c.new for c in changes if c.new != c.old])
+    decided = zip(items, changes, strict=True)
+    artifacts.write_decided(connection, [c.new for item, c in decided if c.new != item.written])
     schedule.reschedule(connection, nexts, token=worker.token)
     namesakes.hasten(connection, changes, copies, now=now)
     lines = [
-        _line(item, artifact_change, artifact_change.event, settled, worker, now=now)
+        line
         for item, artifact_change in zip(items, changes, strict=True)
-        if artifact_change.event is not None
+        for line in _lines(item, artifact_change, settled, worker, now=now)
     ]
     events.append(connection, lines, at=now)
     return results, locks
@@ -201,6 +226,22 @@ def _braked(
         else:
             decided.append(item)
     return decided
+
+
+def _deleted_at_once(moment: Moment, item: _DecidedRow) -> _DecidedRow:
+    """Return the item; one that is deleted with an undo window of nothing is decided again as it is afterwards.
+
+    That is what the next batch would do first: nobody can undelete it in between, and no tier wants it.
+    """
+    decision = item.decision
+    if decision.action is not Action.DELETE or decision.purge_at is None or decision.purge_at > moment.now:
+        return item
+    approved = item.approved
+    deleted = change.of_artifact(
+        item.row, decision, decision.policy, None, first=False, now=moment.now, approved=approved is not None
+    )
+    deletion = _Deletion(deleted, decision.rule, approved)
+    return _DecidedRow(deleted.new, moment.decide(deleted.new), deletion=deletion)
 
 
 def _spared(connection: sa.Connection, moment: Moment, items: Sequence[_DecidedRow]) -> list[_DecidedRow]:
@@ -277,29 +318,32 @@ def _problems(
     return problems
 
 
-def _line(
+def _lines(
     item: _DecidedRow,
     artifact_change: change.Change,
-    event: change.Committed,
-    settled: dict[UUID, fates.Settlement],
+    settled: Mapping[UUID, fates.Settlement],
     worker: Worker,
     *,
     now: datetime,
-) -> events.Line:
+) -> Iterator[events.Line]:
+    """Yield an artifact's events, in their order: at most two, where it was deleted and purged."""
     fate = settled.get(item.row.blob_id) if item.row.blob_id is not None else None
-    before = _standing(artifact_change.old, fate.before if fate else frozenset())
-    approved = None if item.stopped else item.run
-    after = _standing(artifact_change.new, fate.present if fate else frozenset(), approved=approved)
-    return events.of_artifact(
-        item.row,
-        event(before=before, after=after),
-        revision=artifact_change.new.revision,
-        now=now,
-        actor=worker.caller.actor,
-        policy=item.decision.rule,
-        run=worker.run,
-        correlation=worker.caller.correlation,
-    )
+    before, present = (fate.before, fate.present) if fate else (frozenset[str](), frozenset[str]())
+    steps = [(artifact_change, item.decision.rule, present, item.approved)]
+    if item.deletion is not None:
+        steps.insert(0, (item.deletion.change, item.deletion.rule, before, item.deletion.approved))
+    for done, rule, after, approved in steps:
+        if done.event is not None:
+            yield events.of_artifact(
+                item.row,
+                done.event(before=_standing(done.old, before), after=_standing(done.new, after, approved=approved)),
+                revision=done.new.revision,
+                now=now,
+                actor=worker.caller.actor,
+                policy=rule,
+                run=worker.run,
+                correlation=worker.caller.correlation,
+            )
 
 
 def _standing(row: ArtifactRow, present: AbstractSet[str], *, approved: UUID | None = None) -> CommittedStanding:
@@ -372,8 +416,9 @@ def _outcome(
     now: datetime,
 ) -> tuple[Result, schedule.Next]:
     """Return the artifact's outcome and the next entry of its schedule."""
+    first = None if item.deletion is None else item.deletion.change.label
     if retry is None:
-        result = Result(artifact_change.outcome, artifact_change.label, artifact_change.detail)
+        result = Result(artifact_change.outcome, artifact_change.label, artifact_change.detail, first)
     elif item.stopped and retry.unforeseen:
         # it stays due: a later retry would leave it out of the brake's count until then
         result = Result(Outcome.REFUSED, "refused", artifact_change.detail)
@@ -381,7 +426,7 @@ def _outcome(
         # a move is one when its copies are there; what else was committed, a deletion say, is done
         moved = artifact_change.event in {None, Moved}
         label = "retried" if moved else artifact_change.label
-        return Result(Outcome.RETRY, label, retry.detail), _hastened(retry.next(item, now), item, now=now)
+        return Result(Outcome.RETRY, label, retry.detail, first), _hastened(retry.next(item, now), item, now=now)
     return result, _next(engine, item, artifact_change, held, locks=locks, now=now)
 
 

@@ -46,8 +46,9 @@ class Report:
 
     @property
     def counts(self) -> Counter[str]:
-        """The number of artifacts by label, such as ``promoted_to_warm``."""
-        return Counter(result.label for result in self.outcomes.values())
+        """The number of artifacts by label, such as ``promoted_to_warm``; of one deleted and purged, under both."""
+        of = self.outcomes.values()
+        return Counter(label for result in of for label in (result.first, result.label) if label is not None)
 
     @property
     def errors(self) -> int:
