@@ -84,9 +84,9 @@ _R9 = (
         (
             Edit(
                 COMMIT,
-                "        return Result(Outcome.RETRY, label, retry.detail),"
+                "        return Result(Outcome.RETRY, label, retry.detail, first),"
                 " _hastened(retry.next(item, now), item, now=now)\n",
-                "        result = Result(Outcome.RETRY, label, retry.detail)\n",
+                "        result = Result(Outcome.RETRY, label, retry.detail, first)\n",
             ),
         ),
         (f"{WORKERS}test_reported_failures_are_not_parked",),

@@ -16,9 +16,13 @@
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -73,28 +77,82 @@ def collect(
         if not dry_run:
             longest = max(2 * engine.lease, 2 * _LOCKED_SECONDS)
             engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease, longest_seconds=longest)
-        sweep = _Collect(engine, work, caller, dry_run=dry_run)
-        while picked := step_1_pick(engine.catalog, sweep.passed):
-            if over(deadline):
-                return work.result(more=True)
-            gone = sweep.try_batch(picked)
-            if progress is not None:
-                progress(gone)
-        return work.result()
+        with _Collect(engine, work, caller, dry_run=dry_run, progress=progress) as sweep:
+            more = False
+            while not more and (picked := step_1_pick(engine.catalog, sweep.passed)):
+                more = over(deadline)
+                if not more:
+                    sweep.take(picked)
+        return work.result(more=more)
+
+
+@dataclass(frozen=True, slots=True)
+class _MarkedBatch:
+    """One batch after step 2, and what is counted of it so far."""
+
+    token: UUID
+    picked: Sequence[tuple[UUID, UUID]]
+    marked: Sequence[Marked]
+    counts: Counter[str]
+    errors: int
 
 
 class _Collect:
-    """One collect; its run begins with the first batch."""
+    """One collect; its run begins with the first batch.
 
-    def __init__(self, engine: Engine, work: Job, caller: Caller, *, dry_run: bool) -> None:
+    While the bytes of one batch are deleted, in a thread, the next one is judged and marked: two are in flight at most.
+    They are to each other as those of two processes that collect at the same time.
+    """
+
+    def __init__(
+        self, engine: Engine, work: Job, caller: Caller, *, dry_run: bool, progress: ProgressCallback | None
+    ) -> None:
         self.engine, self.work, self.caller, self.dry_run = engine, work, caller, dry_run
         self.passed: list[UUID] = []  # decided and kept: not picked again by this sweep
         self._away: set[str] = set()  # tiers that kept candidates from being judged; each is one error of the run
+        self._progress = progress
+        self._deleting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collect")
+        self._ahead: tuple[_MarkedBatch, Future[tuple[int, int, int]]] | None = None  # whose bytes are being deleted
 
-    def try_batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
-        """Process one batch; a fault in it is logged and counted, and does not stop the others."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for the batch in flight: what of it is gone is to be forgotten and counted, whatever failed since."""
         try:
-            return self._batch(picked)
+            self._settle()
+        finally:
+            self._deleting.shutdown()
+
+    def take(self, picked: Sequence[tuple[UUID, UUID]]) -> None:
+        """Judge and mark one batch, and begin to delete it; a fault in it is logged and counted, and stops no other.
+
+        Raises DeletesDisabled, CatalogRestored and CatalogUnavailable, which concern every batch.
+        """
+        with self._faults_of(picked):
+            batch = self._judged(picked)
+            self._settle()
+            if batch.marked:
+                self._ahead = batch, self._deleting.submit(self._delete, batch, self.work.run)
+            else:
+                self.work.add(batch.counts, errors=batch.errors)
+
+    def _settle(self) -> None:
+        """Wait for the batch whose bytes are being deleted, and count what of it is gone."""
+        if self._ahead is None:
+            return
+        (batch, deleting), self._ahead = self._ahead, None
+        with self._faults_of(batch.picked):
+            gone, size, destroyed = deleting.result()
+            counts = batch.counts + Counter(destroyed=destroyed)
+            self.work.add(counts, size=size, errors=batch.errors + len(batch.marked) - gone)
+            if self._progress is not None:
+                self._progress(gone)
+
+    @contextmanager
+    def _faults_of(self, picked: Sequence[tuple[UUID, UUID]]) -> Iterator[None]:
+        try:
+            yield
         except TierkeeperError:
             raise  # deletes are switched off, or the catalog fails: that concerns every batch
         except Exception:  # noqa: BLE001  one batch's fault stops no other
@@ -102,10 +160,9 @@ class _Collect:
             self.passed.extend(placement for placement, _ in picked)
             self.work.begin()
             self.work.add({}, errors=len(picked))
-            return 0
 
-    def _batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
-        """Check the copies that stay of one batch, then take steps 2 to 4; return the number of deleted copies."""
+    def _judged(self, picked: Sequence[tuple[UUID, UUID]]) -> _MarkedBatch:
+        """Check the copies that stay of one batch, then take step 2."""
         token = new_id()
         away = {
             tier: Verdict.AWAY if isinstance(error, TierNotOurs) else Verdict.UNCONFIRMED
@@ -116,19 +173,20 @@ class _Collect:
             self.engine, token, picked, caller=self.caller, dry_run=self.dry_run, away=away, seen=looked.seen
         )
         counts = looked.counts + Counter(v.value for v in verdicts)
-        going = set() if self.dry_run else {m.placement.id for m in marked}
-        self.passed.extend(placement for placement, _ in picked if placement not in going)
         if self.dry_run:
-            self.work.add(counts)
-            return 0
-        results = step_3_delete(self.engine, marked)
-        bulk_delete.alarm((m.placement.tier, results[m.placement.id]) for m in marked)
-        run = self.work.begin()
-        gone, size, destroyed = step_4_forget(self.engine.catalog, token, marked, results, caller=self.caller, run=run)
-        counts["destroyed"] += destroyed
-        left = self._newly_away(picked, away)
-        self.work.add(counts, size=size, errors=len(marked) - gone + len(left))
-        return gone
+            marked, left = [], set[str]()
+        else:
+            self.work.begin()
+            left = self._newly_away(picked, away)
+        going = {m.placement.id for m in marked}
+        self.passed.extend(placement for placement, _ in picked if placement not in going)
+        return _MarkedBatch(token, picked, marked, counts, errors=len(left))
+
+    def _delete(self, batch: _MarkedBatch, run: UUID | None) -> tuple[int, int, int]:
+        """Take steps 3 and 4; return what :func:`step_4_forget` does."""
+        results = step_3_delete(self.engine, batch.marked)
+        bulk_delete.alarm((m.placement.tier, results[m.placement.id]) for m in batch.marked)
+        return step_4_forget(self.engine.catalog, batch.token, batch.marked, results, caller=self.caller, run=run)
 
     def _newly_away(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
         """Return the tiers that are away and have candidates of this batch, but had none in earlier batches."""

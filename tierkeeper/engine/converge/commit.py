@@ -63,7 +63,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Deletion:
+class _DeletedFirst:
     """A deletion without an undo window: the artifact is decided again at once, as a deleted one."""
 
     change: change.Change
@@ -77,7 +77,7 @@ class _DecidedRow:
     decision: Decision
     run: UUID | None = None  # of the brake: the run that stops a deletion, or whose approval allows it
     stopped: bool = False
-    deletion: _Deletion | None = None  # ``row`` and ``decision`` are those after it
+    deletion: _DeletedFirst | None = None  # ``row`` and ``decision`` are those after it
 
     @property
     def written(self) -> ArtifactRow:
@@ -240,7 +240,7 @@ def _deleted_at_once(moment: Moment, item: _DecidedRow) -> _DecidedRow:
     deleted = change.of_artifact(
         item.row, decision, decision.policy, None, first=False, now=moment.now, approved=approved is not None
     )
-    deletion = _Deletion(deleted, decision.rule, approved)
+    deletion = _DeletedFirst(deleted, decision.rule, approved)
     return _DecidedRow(deleted.new, moment.decide(deleted.new), deletion=deletion)
 
 
