@@ -72,8 +72,8 @@ _R9 = (
             ),
             Edit(
                 COMMIT,
-                "    rows = artifacts.load(connection, ids)\n    moment",
-                "    rows = [artifacts.SEEN[i] for i in ids]\n    moment",
+                "    rows = artifacts.load(connection, ids)\n    stuck",
+                "    rows = [artifacts.SEEN[i] for i in ids]\n    stuck",
             ),
         ),
         (f"{WORKERS}test_a_restore_during_a_move_is_not_forgotten",),

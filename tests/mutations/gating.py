@@ -37,9 +37,9 @@ GATING = (
         "an artifact that cannot be read is not parked",
         (
             Edit(
-                "tierkeeper/engine/converge/converge.py",
-                "    if unreadable := _unreadable(decided):\n",
-                "    if unreadable := {}:\n",
+                "tierkeeper/engine/converge/commit.py",
+                "        if row.state is ArtifactState.LIVE and (names := row.unreadable)\n",
+                "        if row.state is None and (names := row.unreadable)\n",
             ),
         ),
         (f"{ROWS}test_a_batch_survives",),

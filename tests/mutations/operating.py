@@ -235,7 +235,7 @@ _BRAKE = (
         (
             Edit(
                 "tierkeeper/engine/converge/commit.py",
-                "    items = _braked(connection, engine.settings, moment, items, held, worker)\n",
+                "    items = _braked(connection, settings, moment, items, held, worker)\n",
                 "",
             ),
         ),

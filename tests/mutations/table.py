@@ -26,6 +26,7 @@ from mutations.opening import OPENING
 from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
 from mutations.outcomes import OUTCOMES
+from mutations.purging import PURGING
 from mutations.refusing import REFUSING
 from mutations.selecting import SELECTING
 from mutations.speaking import SPEAKING
@@ -66,6 +67,7 @@ MUTANTS = (
     *OPERATING,
     *OUTCOMES,
     *ORDERING,
+    *PURGING,
     *REFUSING,
     *SELECTING,
     *SPEAKING,

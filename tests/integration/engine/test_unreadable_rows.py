@@ -8,9 +8,11 @@ import sqlalchemy as sa
 from support import broken
 from support.callers import TESTER
 from support.house import House
+from support.slow_worker import Slow
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import UnreadableRow
+from tierkeeper.base.states import Outcome
 from tierkeeper.catalog import artifacts, unreadable
 from tierkeeper.values.artifacts import Filter
 from tierkeeper.values.parking import StuckFilter
@@ -61,6 +63,17 @@ def test_a_batch_survives(house: House) -> None:
     assert [house.read(name) for name in names] == [name.encode() for name in names]
     house.keeper.sweeps.verify(caller=callers.BEAT)
     assert {c.found for c in house.keeper.recovery.examine() if c.check == "events missing"} == {"none"}
+
+
+def test_a_row_that_breaks_before_its_commit(house: House) -> None:
+    """It is parked there, not left without a place in the schedule; its copies are as they were."""
+    house.store(age=timedelta(days=8))
+    slow = Slow(house).claim().intend().copy()
+    broken.write(house.keeper, "a", BROKEN["list"])
+    [result] = slow.commit().values()
+    assert (result.outcome, house.tiers()) == (Outcome.PARKED, {"hot"})
+    assert [item.ref.name for item in house.keeper.parked.select(StuckFilter()) if item.ref] == ["a"]
+    assert house.turn() == {}
 
 
 def test_an_operator_mends_them(house: House) -> None:

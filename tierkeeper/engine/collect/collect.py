@@ -17,7 +17,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,6 +55,7 @@ from tierkeeper.values.runs import SweepResult
 _log = log.get(__name__)
 
 _BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
+_FORGOTTEN = 500  # copies that one transaction forgets
 _ENDED = 1000  # artifacts that one transaction gives their receipts: each is read whole, and their contents are locked
 _REPEAT_SECONDS = 60.0  # until a failed delete is tried again
 _LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
@@ -100,8 +101,8 @@ class _MarkedBatch:
 class _Collect:
     """One collect; its run begins with the first batch.
 
-    While the bytes of one batch are deleted, in a thread, the next one is judged and marked: two are in flight at most.
-    They are to each other as those of two processes that collect at the same time.
+    While the bytes of one batch are deleted, in a thread, the one before is forgotten, and the next one is judged and
+    marked: two are in flight at most. They are to each other as those of two processes that collect at the same time.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class _Collect:
         self._away: set[str] = set()  # tiers that kept candidates from being judged; each is one error of the run
         self._progress = progress
         self._deleting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collect")
-        self._ahead: tuple[_MarkedBatch, Future[tuple[int, int, int]]] | None = None  # whose bytes are being deleted
+        self._ahead: tuple[_MarkedBatch, Future[dict[UUID, DeleteResult]]] | None = None  # its bytes are being deleted
 
     def __enter__(self) -> Self:
         return self
@@ -131,21 +132,22 @@ class _Collect:
         """
         with self._faults_of(picked):
             batch = self._judged(picked)
-            self._settle()
             if batch.marked:
-                self._ahead = batch, self._deleting.submit(self._delete, batch, self.work.run)
+                self._settle(then=batch)
             else:
                 self.work.add(batch.counts, errors=batch.errors)
 
-    def _settle(self) -> None:
-        """Wait for the batch whose bytes are being deleted, and count what of it is gone."""
-        if self._ahead is None:
-            return
-        (batch, deleting), self._ahead = self._ahead, None
-        with self._faults_of(batch.picked):
-            gone, size, destroyed = deleting.result()
-            counts = batch.counts + Counter(destroyed=destroyed)
-            self.work.add(counts, size=size, errors=batch.errors + len(batch.marked) - gone)
+    def _settle(self, *, then: _MarkedBatch | None = None) -> None:
+        """Wait until the bytes of the batch in flight are deleted, begin with those of another one, and forget them."""
+        before, self._ahead = self._ahead, None
+        if before is not None:
+            wait([before[1]])
+        if then is not None:
+            self._ahead = then, self._deleting.submit(step_3_delete, self.engine, then.marked)
+        if before is not None:
+            gone = 0
+            with self._faults_of(before[0].picked):
+                gone = self._forget(before[0], before[1].result())
             if self._progress is not None:
                 self._progress(gone)
 
@@ -182,11 +184,15 @@ class _Collect:
         self.passed.extend(placement for placement, _ in picked if placement not in going)
         return _MarkedBatch(token, picked, marked, counts, errors=len(left))
 
-    def _delete(self, batch: _MarkedBatch, run: UUID | None) -> tuple[int, int, int]:
-        """Take steps 3 and 4; return what :func:`step_4_forget` does."""
-        results = step_3_delete(self.engine, batch.marked)
+    def _forget(self, batch: _MarkedBatch, results: dict[UUID, DeleteResult]) -> int:
+        """Take step 4, and count what of the batch is gone; return the number of copies."""
         bulk_delete.alarm((m.placement.tier, results[m.placement.id]) for m in batch.marked)
-        return step_4_forget(self.engine.catalog, batch.token, batch.marked, results, caller=self.caller, run=run)
+        gone, size, destroyed = step_4_forget(
+            self.engine.catalog, batch.token, batch.marked, results, caller=self.caller, run=self.work.run
+        )
+        counts = batch.counts + Counter(destroyed=destroyed)
+        self.work.add(counts, size=size, errors=batch.errors + len(batch.marked) - gone)
+        return gone
 
     def _newly_away(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
         """Return the tiers that are away and have candidates of this batch, but had none in earlier batches."""
@@ -286,13 +292,19 @@ def step_4_forget(
     caller: Caller,
     run: UUID | None,
 ) -> tuple[int, int, int]:
-    """Delete the rows of deleted bytes; return their number, their bytes, and the number of artifacts destroyed."""
-    destroyed = 0
-    while True:
-        forgotten, ended = catalog.run(caller, _forget_copies, token, marked, results, caller=caller, run=run)
-        destroyed += ended
-        if forgotten is not None:
-            return *forgotten, destroyed
+    """Delete the rows of deleted bytes; return their number, their bytes, and the number of artifacts destroyed.
+
+    Some copies at a time: mostly each has one artifact, and one transaction gives all of them their receipts.
+    """
+    copies, size, destroyed = 0, 0, 0
+    for start in range(0, len(marked), _FORGOTTEN):
+        forgotten = None
+        while forgotten is None:
+            part = marked[start : start + _FORGOTTEN]
+            forgotten, ended = catalog.run(caller, _forget_copies, token, part, results, caller=caller, run=run)
+            destroyed += ended
+        copies, size = copies + forgotten[0], size + forgotten[1]
+    return copies, size, destroyed
 
 
 def _forget_copies(

@@ -100,11 +100,13 @@ def batch(
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError],
     lockable: Mapping[str, bool],
+    ending: bool = False,
 ) -> tuple[dict[UUID, Result], list[worm.RetentionLock]]:
     """Commit a batch; return each artifact's outcome and the WORM locks to set now.
 
     ``done``: the results of its intents; ``foreign``: blobs that another worker is copying; ``unread``: by placement
-    id, why copies that are not vouched for could not be read; ``lockable``: see :func:`worm.wanted`.
+    id, why copies that are not vouched for could not be read; ``lockable``: see :func:`worm.wanted`; ``ending``: only
+    what ends now is committed, all else is left as it is, leased, and has no outcome.
     """
     touched = in_order(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
@@ -112,23 +114,22 @@ def batch(
     held = schedule.lock(connection, ids)
     # read after the last lock: a store makes older versions due under the locks of the schedule only
     rows = artifacts.load(connection, ids)
+    stuck = unreadable(rows)
+    rows = [row for row in rows if row.id not in stuck]
     moment = Moment.read(connection, engine)
     now = moment.now
-    wants = artifacts.sibling_wants(connection, touched, batch=ids)
     copies = placements.of_blobs(connection, touched)
     done = _founded(done, copies)
-    items = [_DecidedRow(row, moment.decide(row)) for row in rows]
-    items = _braked(connection, engine.settings, moment, items, held, worker)
-    items = [_deleted_at_once(moment, item) for item in items]
-    items = _spared(connection, moment, items)
+    items = _decide(connection, engine.settings, moment, rows, held, worker)
+    items, copies, wants = _considered(connection, items, copies, ending=ending)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
     if any(item.decision.policy.retention or item.decision.action is Action.DESTROY for item in items):
-        copies = placements.of_blobs(connection, touched)  # locks and names concern the copies that are present now
+        copies = _left(connection, settled)
     history = schedule.failures(connection, ids)
     problems = _problems(done, unread, copies)
     locks: list[worm.RetentionLock] = []
-    nexts: list[schedule.Next] = []
-    results: dict[UUID, Result] = {}
+    nexts = [_parked(artifact, reason, now=now) for artifact, reason in stuck.items()]
+    results = {artifact: Result(Outcome.PARKED, "parked", reason) for artifact, reason in stuck.items()}
     changes: list[change.Change] = []
     seen: set[UUID | None] = set()
     for item in items:
@@ -146,12 +147,12 @@ def batch(
         retry = None
         if fate is not None and not fate.complete:
             failed, _ = history.get(item.row.id, (0, 0))
-            unreadable = not any(p.readable for p in blob_copies)
+            none_readable = not any(p.readable for p in blob_copies)
             gone = lost.is_lost(blob_copies, engine.stores)
             # a first look recorded at a future time, by a clock that was ahead, counts as one of now
             again = None if fate.missed is None else min(fate.missed, now) + engine.settings.reconcile.quarantine
             retry = _Retry(
-                failed, foreign=blob in foreign, problem=problems.get(blob), lost=unreadable, gone=gone, again=again
+                failed, foreign=blob in foreign, problem=problems.get(blob), lost=none_readable, gone=gone, again=again
             )
         results[item.row.id], following = _outcome(
             engine, item, artifact_change, retry, held.get(item.row.id), locks=bool(missing), now=now
@@ -187,7 +188,7 @@ def _park_artifacts(connection: sa.Connection, worker: Worker, reasons: Mapping[
     now = catalog_now(connection)
     schedule.reschedule(
         connection,
-        [schedule.Next(r.id, now, "parked", permanent=True, parked=reasons[r.id]) for r in rows],
+        [_parked(r.id, reasons[r.id], now=now) for r in rows],
         token=worker.token,
     )
     record(  # no event of an unreadable one: an UPDATE of its row would mend it
@@ -198,6 +199,53 @@ def _park_artifacts(connection: sa.Connection, worker: Worker, reasons: Mapping[
         caller=worker.caller,
         run=worker.run,
     )
+
+
+def _parked(artifact: UUID, reason: str, *, now: datetime) -> schedule.Next:
+    return schedule.Next(artifact, now, "parked", permanent=True, parked=reason)
+
+
+def unreadable(rows: Iterable[ArtifactRow]) -> dict[UUID, str]:
+    """Return, by id, why live artifacts are parked: their rows say what cannot be meant.
+
+    A deleted one takes its course: what cannot be read of it protects it.
+    """
+    return {
+        row.id: f"its row cannot be read ({', '.join(names)}): `tierkeeper doctor` says how it is mended"
+        for row in rows
+        if row.state is ArtifactState.LIVE and (names := row.unreadable)
+    }
+
+
+def _decide(
+    connection: sa.Connection,
+    settings: Settings,
+    moment: Moment,
+    rows: Sequence[ArtifactRow],
+    held: Mapping[UUID, schedule.LockedEntry],
+    worker: Worker,
+) -> list[_DecidedRow]:
+    """Return the decisions that are committed: those of the policies, as far as brake and trust let them."""
+    items = [_DecidedRow(row, moment.decide(row)) for row in rows]
+    items = _braked(connection, settings, moment, items, held, worker)
+    return _spared(connection, moment, [_deleted_at_once(moment, item) for item in items])
+
+
+def _considered(
+    connection: sa.Connection, items: list[_DecidedRow], copies: dict[UUID, list[PlacementRow]], *, ending: bool
+) -> tuple[list[_DecidedRow], dict[UUID, list[PlacementRow]], dict[UUID, set[str]]]:
+    """Return the items of this commit, and of their contents the copies and what other artifacts want of them.
+
+    ``ending``: the items that end now, where no other artifact of their content lacks a copy: that is made first.
+    """
+    if ending:
+        items = [i for i in items if i.deletion is not None or i.decision.action in {Action.DELETE, Action.DESTROY}]
+    wants = artifacts.sibling_wants(connection, in_order(copies), batch=[item.row.id for item in items])
+    if ending:
+        lacking = {blob for blob, of_blob in copies.items() if fates.lacking(wants.get(blob, ()), of_blob)}
+        items = [item for item in items if item.row.blob_id not in lacking]
+        copies = {item.row.blob_id: copies[item.row.blob_id] for item in items if item.row.blob_id is not None}
+    return items, copies, wants
 
 
 def _braked(
@@ -286,6 +334,13 @@ def _settle_blobs(
     }
     fates.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
     return settled
+
+
+def _left(connection: sa.Connection, settled: Mapping[UUID, fates.Settlement]) -> dict[UUID, list[PlacementRow]]:
+    """Return the copies of each blob as they are now, for locks and names; none of one whose copies are all doomed."""
+    empty = {blob for blob, fate in settled.items() if fate.complete and not fate.present}
+    left = placements.of_blobs(connection, settled.keys() - empty)
+    return {blob: left.get(blob, []) for blob in settled}
 
 
 def _founded(done: Sequence[Transferred], copies: Mapping[UUID, Sequence[PlacementRow]]) -> list[Transferred]:

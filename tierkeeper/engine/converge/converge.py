@@ -3,6 +3,7 @@
 1. claim (transaction): lease each artifact and count the attempt. A crash leaves leases that expire; the next claim
    takes over.
 2. decide: compare what is wanted (R7, R8) with the copies that exist; reads only. A crash leaves nothing more.
+   What was claimed to be purged or destroyed goes to step 5 at once; what is not ended there takes all steps.
 3. intend (transaction): under the blob locks, insert ``copying`` rows for missing copies (R1). A tier that another
    worker is copying to is left to that worker: the artifact stays due. A crash leaves intents; collect removes them.
 4. copy: write and verify the bytes at the new locations, in places that have the tier's mark afterwards too (R19). A
@@ -18,6 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +27,7 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import in_order, new_id
 from tierkeeper.base.quantities import format_count
-from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
+from tierkeeper.base.states import Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
@@ -35,6 +37,10 @@ from tierkeeper.engine.copies import damage, fates, suspects, unvouched, worm
 from tierkeeper.engine.copies.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
+from tierkeeper.policy.decision import Step
+
+#: the steps for which nothing is copied
+_ENDS: Final = frozenset({Step.PURGE.value, Step.DESTROY.value})
 
 
 @dataclass(slots=True)
@@ -94,11 +100,12 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     }
     if stuck:
         report.outcomes.update(commit.park(engine.catalog, worker, stuck))
-    ids = [c.artifact for c in claimed if c.attempts <= limit]
+    report.outcomes.update(_end(engine, worker, [c.artifact for c in claimed if c.attempts == 1 and c.tried in _ENDS]))
+    ids = [c.artifact for c in claimed if c.artifact not in report.outcomes]
     if not ids:
         return report
     decided = step_2_decide(engine, ids)
-    if unreadable := _unreadable(decided):
+    if unreadable := commit.unreadable(decided.rows.values()):
         report.outcomes.update(commit.park(engine.catalog, worker, unreadable))
         ids = [artifact for artifact in ids if artifact not in unreadable]
         decided = step_2_decide(engine, ids)
@@ -117,16 +124,15 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     return report
 
 
-def _unreadable(decided: Decided) -> dict[UUID, str]:
-    """Return, by id, why live artifacts of the batch are parked: their rows say what cannot be meant.
+def _end(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> dict[UUID, commit.Result]:
+    """Commit artifacts whose time ends, without steps 2 to 4, as nothing is copied of them; return the outcomes.
 
-    A deleted one takes its course: what cannot be read of it protects it.
+    The commit decides (R9). What it does not end was not what the schedule foretold, and takes all steps then.
     """
-    return {
-        row.id: f"its row cannot be read ({', '.join(names)}): `tierkeeper doctor` says how it is mended"
-        for row in decided.rows.values()
-        if row.state is ArtifactState.LIVE and (names := row.unreadable)
-    }
+    if not ids:
+        return {}
+    results, _ = step_5_commit(engine, worker, ids, [], set(), ending=True)  # what ends gets no lock
+    return results
 
 
 def step_1_claim(
@@ -285,6 +291,7 @@ def step_5_commit(
     unread: Mapping[UUID, TierkeeperError] | None = None,
     *,
     lockable: Mapping[str, bool] = MappingProxyType({}),
+    ending: bool = False,
 ) -> tuple[dict[UUID, commit.Result], list[worm.RetentionLock]]:
     """Run the commit point of the batch: see :func:`commit.batch`."""
     return engine.catalog.run(
@@ -297,6 +304,7 @@ def step_5_commit(
         foreign=foreign,
         unread=unread or {},
         lockable=lockable,
+        ending=ending,
     )
 
 
