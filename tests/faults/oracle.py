@@ -129,6 +129,10 @@ class Oracle:
                     self.wrong.append(f"{what}: its undo window runs until {was['deleted_at'] + self.undo[row['id']]}")
                 if was["held"] or self._retained(was, now):
                     self.wrong.append(f"{what}: it is protected")
+            case "live", "purged":  # in one commit: two steps, each judged as one
+                between = {**row, "state": "deleted"}
+                self._judge_state(was, between, now)
+                self._judge_state(between, row, now)
             case "deleted", "live":
                 pass
             case _:

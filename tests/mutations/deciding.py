@@ -33,8 +33,8 @@ _R7_R8 = (
         (
             Edit(
                 COMMIT,
-                "    union: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in copies}\n",
-                "    union: dict[UUID, set[str]] = {blob: set() for blob in copies}\n",
+                "    union: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in blobs}\n",
+                "    union: dict[UUID, set[str]] = {blob: set() for blob in blobs}\n",
             ),
         ),
         (f"{KEEPER}test_sharing.py::test_a_copy_stays_while_one_wants_it",),

@@ -63,7 +63,7 @@ PURGING = (
     _purging(
         "what does not end is committed without its copies",
         Edit(COMMIT, "if i.deletion is not None or i.decision.action in {Action.DELETE, Action.DESTROY}]", "]"),
-        f"{_ENDS}test_an_edit_since_takes_all_steps",
+        f"{_ENDS}test_what_does_not_end_stays_leased",
     ),
     _purging(
         "content of which another artifact lacks a copy is tried again instead of copied",
@@ -79,10 +79,30 @@ PURGING = (
         "the next batch waits until the one before is gone",
         Edit(
             COLLECT,
-            "                self._settle(then=batch)\n",
-            "                self._settle(then=batch)\n                self._settle()\n",
+            "            self._settle(then=batch)\n",
+            "            self._settle(then=batch)\n            self._settle()\n",
         ),
         f"{_FLIGHT}test_the_next_is_judged_meanwhile",
+    ),
+    _purging(
+        "a sweep picks again what it is deleting",
+        Edit(COLLECT, "(self._ahead[0].marked if self._ahead is not None else ())", "()"),
+        f"{_FLIGHT}test_a_deletion_longer_than_a_lease_is_not_picked_again",
+    ),
+    _purging(
+        "what waited for another batch has the rest of its lease",
+        Edit(COLLECT, " > self.engine.lease * _WAITED:\n", " > self.engine.lease * 100:\n"),
+        f"{_FLIGHT}test_a_deletion_longer_than_a_lease_is_not_picked_again",
+    ),
+    _purging(
+        "an interrupted wait leaves what is in flight",
+        Edit(COLLECT, "        before = self._ahead\n", "        before, self._ahead = self._ahead, None\n"),
+        f"{_FLIGHT}test_an_interrupt_while_it_waits",
+    ),
+    _purging(
+        "a deletion that can be undone does not wait for its own copies",
+        Edit(COMMIT, "if fates.lacking(union[blob], of_blob)}", "if fates.lacking(wants.get(blob, ()), of_blob)}"),
+        f"{_ENDS}test_a_copy_that_an_undo_window_needs_is_seen_to",
     ),
     _purging(
         "what is in flight when a sweep fails is not forgotten",

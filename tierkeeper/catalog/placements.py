@@ -108,12 +108,12 @@ _TO_DELETING = sa.text("""
     SET state = 'deleting', token = :token, lease_until = clock_timestamp() + :lease
     WHERE id = ANY(:ids) AND state IN ('copying', 'doomed', 'deleting')
 """)
-_GONE = sa.text("DELETE FROM placements WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token RETURNING id")
-_GIVE_BACK = sa.text("""
+_PUT_OFF = sa.text("""
     UPDATE placements
-    SET lease_until = clock_timestamp() + :backoff
+    SET lease_until = clock_timestamp() + :lease
     WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token
 """)
+_GONE = sa.text("DELETE FROM placements WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token RETURNING id")
 _DAMAGED = sa.text("UPDATE placements SET damaged_at = :now, missed_at = NULL WHERE id = :id AND damaged_at IS NULL")
 _DOUBTED = sa.text(f"""
     UPDATE placements
@@ -299,14 +299,14 @@ def to_deleting(connection: sa.Connection, ids: Collection[UUID], *, token: UUID
     return connection.execute(_TO_DELETING, arguments).rowcount
 
 
+def put_off(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, seconds: float) -> None:
+    """Let no other collect repeat these deletions, as far as they are still this remover's, for so long."""
+    connection.execute(_PUT_OFF, {"ids": list(ids), "token": token, "lease": timedelta(seconds=seconds)})
+
+
 def gone(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> list[UUID]:
     """Delete the rows of bytes that are gone; return those that were still this remover's."""
     return list(connection.execute(_GONE, {"ids": list(ids), "token": token}).scalars().all())
-
-
-def give_back(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, backoff_seconds: float) -> None:
-    """Let another collect repeat these deletions after a while."""
-    connection.execute(_GIVE_BACK, {"ids": list(ids), "token": token, "backoff": timedelta(seconds=backoff_seconds)})
 
 
 def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:

@@ -15,6 +15,7 @@
    before the commit leaves ``deleting`` rows whose bytes are gone; collect repeats them.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -58,6 +59,7 @@ _BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
 _FORGOTTEN = 500  # copies that one transaction forgets
 _ENDED = 1000  # artifacts that one transaction gives their receipts: each is read whole, and their contents are locked
 _REPEAT_SECONDS = 60.0  # until a failed delete is tried again
+_WAITED = 0.1  # of a lease: what waited longer before its deletion gets a new one
 _LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
 
 
@@ -80,7 +82,7 @@ def collect(
             engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease, longest_seconds=longest)
         with _Collect(engine, work, caller, dry_run=dry_run, progress=progress) as sweep:
             more = False
-            while not more and (picked := step_1_pick(engine.catalog, sweep.passed)):
+            while not more and (picked := step_1_pick(engine.catalog, sweep.taken)):
                 more = over(deadline)
                 if not more:
                     sweep.take(picked)
@@ -96,6 +98,7 @@ class _MarkedBatch:
     marked: Sequence[Marked]
     counts: Counter[str]
     errors: int
+    at: float  # when it was marked, by ``time.monotonic``
 
 
 class _Collect:
@@ -130,26 +133,43 @@ class _Collect:
 
         Raises DeletesDisabled, CatalogRestored and CatalogUnavailable, which concern every batch.
         """
+        batch = None
         with self._faults_of(picked):
             batch = self._judged(picked)
-            if batch.marked:
-                self._settle(then=batch)
-            else:
-                self.work.add(batch.counts, errors=batch.errors)
+        if batch is not None and batch.marked:
+            self._settle(then=batch)
+            return
+        if batch is not None:
+            self.work.add(batch.counts, errors=batch.errors)
+        self._progressed(0)
+
+    @property
+    def taken(self) -> list[UUID]:
+        """The copies that this sweep does not pick: what it decided about, and what it is deleting."""
+        return [*self.passed, *(m.placement.id for m in (self._ahead[0].marked if self._ahead is not None else ()))]
 
     def _settle(self, *, then: _MarkedBatch | None = None) -> None:
         """Wait until the bytes of the batch in flight are deleted, begin with those of another one, and forget them."""
-        before, self._ahead = self._ahead, None
+        before = self._ahead
         if before is not None:
             wait([before[1]])
-        if then is not None:
-            self._ahead = then, self._deleting.submit(step_3_delete, self.engine, then.marked)
+        self._ahead = None if then is None else (then, self._begin(then))
         if before is not None:
             gone = 0
             with self._faults_of(before[0].picked):
                 gone = self._forget(before[0], before[1].result())
-            if self._progress is not None:
-                self._progress(gone)
+            self._progressed(gone)
+
+    def _begin(self, batch: _MarkedBatch) -> Future[dict[UUID, DeleteResult]]:
+        """Begin step 3; a batch that waited long for the one before has its whole lease from now on."""
+        if time.monotonic() - batch.at > self.engine.lease * _WAITED:
+            ids = [m.placement.id for m in batch.marked]
+            self.engine.catalog.run(self.caller, placements.put_off, ids, token=batch.token, seconds=self.engine.lease)
+        return self._deleting.submit(step_3_delete, self.engine, batch.marked)
+
+    def _progressed(self, gone: int) -> None:
+        if self._progress is not None:
+            self._progress(gone)
 
     @contextmanager
     def _faults_of(self, picked: Sequence[tuple[UUID, UUID]]) -> Iterator[None]:
@@ -165,7 +185,7 @@ class _Collect:
 
     def _judged(self, picked: Sequence[tuple[UUID, UUID]]) -> _MarkedBatch:
         """Check the copies that stay of one batch, then take step 2."""
-        token = new_id()
+        token, at = new_id(), time.monotonic()
         away = {
             tier: Verdict.AWAY if isinstance(error, TierNotOurs) else Verdict.UNCONFIRMED
             for tier, error in self.engine.unconfirmed().items()
@@ -182,7 +202,7 @@ class _Collect:
             left = self._newly_away(picked, away)
         going = {m.placement.id for m in marked}
         self.passed.extend(placement for placement, _ in picked if placement not in going)
-        return _MarkedBatch(token, picked, marked, counts, errors=len(left))
+        return _MarkedBatch(token, picked, marked, counts, errors=len(left), at=at)
 
     def _forget(self, batch: _MarkedBatch, results: dict[UUID, DeleteResult]) -> int:
         """Take step 4, and count what of the batch is gone; return the number of copies."""
@@ -331,8 +351,8 @@ def _forget_copies(
     ids = set(placements.gone(connection, bytes_gone, token=token))
     reasons = {id_: deletes.reason(results[id_]) for id_ in (*failed, *locked)}
     refusals.note_copies(connection, reasons, token=token, now=now)
-    placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
-    placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
+    placements.put_off(connection, failed, token=token, seconds=_REPEAT_SECONDS)
+    placements.put_off(connection, locked, token=token, seconds=_LOCKED_SECONDS)
     blobs.drop_unused(connection, of)
     lines = [_collected(m, now=now, caller=caller, run=run) for m in deleted if m.placement.id in ids]
     events.append(connection, lines, at=now)

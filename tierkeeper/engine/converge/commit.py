@@ -236,13 +236,15 @@ def _considered(
 ) -> tuple[list[_DecidedRow], dict[UUID, list[PlacementRow]], dict[UUID, set[str]]]:
     """Return the items of this commit, and of their contents the copies and what other artifacts want of them.
 
-    ``ending``: the items that end now, where no other artifact of their content lacks a copy: that is made first.
+    ``ending``: the items that end now, where no copy of their content is lacking: none that another artifact wants, and
+    none that a deleted one keeps for its undo window. Such a copy is made, or looked at, first.
     """
     if ending:
         items = [i for i in items if i.deletion is not None or i.decision.action in {Action.DELETE, Action.DESTROY}]
     wants = artifacts.sibling_wants(connection, in_order(copies), batch=[item.row.id for item in items])
     if ending:
-        lacking = {blob for blob, of_blob in copies.items() if fates.lacking(wants.get(blob, ()), of_blob)}
+        union = _union(items, copies, wants)
+        lacking = {blob for blob, of_blob in copies.items() if fates.lacking(union[blob], of_blob)}
         items = [item for item in items if item.row.blob_id not in lacking]
         copies = {item.row.blob_id: copies[item.row.blob_id] for item in items if item.row.blob_id is not None}
     return items, copies, wants
@@ -321,10 +323,7 @@ def _settle_blobs(
     now: datetime,
 ) -> dict[UUID, fates.Settlement]:
     """Decide and write the fates of all copies of the batch's blobs; return the settlements by blob."""
-    union: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in copies}
-    for item in items:
-        if item.row.blob_id is not None:
-            union[item.row.blob_id] |= item.decision.tiers
+    union = _union(items, copies, wants)
     uploads = placements.by_blob([t.upload for t in done if t.upload is not None])
     settled = {
         blob: fates.settle(
@@ -341,6 +340,15 @@ def _left(connection: sa.Connection, settled: Mapping[UUID, fates.Settlement]) -
     empty = {blob for blob, fate in settled.items() if fate.complete and not fate.present}
     left = placements.of_blobs(connection, settled.keys() - empty)
     return {blob: left.get(blob, []) for blob in settled}
+
+
+def _union(items: Iterable[_DecidedRow], blobs: Iterable[UUID], wants: Mapping[UUID, set[str]]) -> dict[UUID, set[str]]:
+    """Return the tiers that these items and other artifacts want of each blob (R7)."""
+    union: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in blobs}
+    for item in items:
+        if item.row.blob_id is not None:
+            union[item.row.blob_id] |= item.decision.tiers
+    return union
 
 
 def _founded(done: Sequence[Transferred], copies: Mapping[UUID, Sequence[PlacementRow]]) -> list[Transferred]:

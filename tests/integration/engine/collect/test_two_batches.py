@@ -1,15 +1,23 @@
 """While the bytes of one batch are deleted, the next one is judged; the one before is forgotten beside the next."""
 
+import concurrent.futures
 import threading
+import time
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 from support import invariants
-from support.house import LEASES_END, House
+from support.catalogs import FOLDERS
+from support.house import LEASES_END, House, OpenHouse
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import DeletesDisabled
 from tierkeeper.engine.collect import collect
+from tierkeeper.engine.collect.judgement import Marked
+from tierkeeper.engine.context import Engine
+from tierkeeper.stores.base import DeleteResult
 
 NOW = "name: now\nmatch: {tenant: acme}\nphases: [{after: 0d, in: [hot]}]\nundo: 0d"
 TIMEOUT = 5  # seconds, of what must not be waited for
@@ -18,6 +26,11 @@ TIMEOUT = 5  # seconds, of what must not be waited for
 @pytest.fixture
 def doomed(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     """Six copies that may go, in three batches."""
+    return ready(house, monkeypatch)
+
+
+def ready(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Store six artifacts and let their copies be doomed."""
     monkeypatch.setattr(collect, "_BATCH", 2)
     house.policy(NOW)
     for name in "abcdef":
@@ -129,6 +142,61 @@ def test_a_death_with_two_in_flight(doomed: House, step: str, call: int) -> None
     doomed.settle()
     assert doomed.everything() == []
     assert [doomed.events(name).count("destroyed") for name in "abcdef"] == [1] * 6
+
+
+def test_a_deletion_longer_than_a_lease_is_not_picked_again(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep knows what it is deleting; what waited for that has its whole lease when its own deletion begins."""
+    house = ready(open_house(engine={"grace": "0s", "lease": "1s", "renew_every": "0.3s"}, tiers=FOLDERS), monkeypatch)
+    real, forget, left = collect.step_3_delete, collect.step_4_forget, list[float]()
+
+    def slow(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, DeleteResult]:
+        of = "SELECT extract(epoch FROM lease_until - clock_timestamp()) AS left FROM placements WHERE id = ANY(:ids)"
+        left.extend(float(row.left) for row in house.sql(of, ids=[m.placement.id for m in marked]))
+        time.sleep(1.6)
+        return real(engine, marked)
+
+    def slowly_forgotten(*args: Any, **given: Any) -> tuple[int, int, int]:  # noqa: ANN401  handed on
+        time.sleep(1.2)
+        return forget(*args, **given)
+
+    monkeypatch.setattr(collect, "step_3_delete", slow)
+    monkeypatch.setattr(collect, "step_4_forget", slowly_forgotten)
+    until = time.monotonic() + 4 * TIMEOUT  # a sweep against itself would not end
+    result = house.keeper.sweeps.collect(caller=callers.BEAT, deadline=until)
+    assert (result.counts["destroyed"], result.counts.get("repeated"), result.errors) == (6, None, 0)
+    assert len(left) == 6
+    assert min(left) > 0.8
+    house.settle()
+
+
+def test_an_interrupt_while_it_waits(doomed: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C lies in a wait mostly: what was in flight is forgotten and counted all the same."""
+    waits = iter(range(9))
+
+    def interrupted(futures: object) -> None:
+        if next(waits) == 0:
+            raise KeyboardInterrupt
+        concurrent.futures.wait(futures)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collect, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            doomed.collect()
+    assert states(doomed) == ["deleting"] * 2 + ["doomed"] * 2
+    [run] = doomed.keeper.runs.latest(limit=1)
+    assert (run.state.value, run.counts["destroyed"]) == ("failed", 2)
+    doomed.pass_time(LEASES_END)
+    doomed.settle()
+    assert doomed.everything() == []
+
+
+def test_a_dry_run_shows_progress(doomed: House) -> None:
+    """Each batch is told, also one of which nothing goes."""
+    seen: list[int] = []
+    result = doomed.keeper.sweeps.collect(caller=callers.BEAT, dry_run=True, progress=seen.append)
+    assert (result.counts["collected"], seen) == (6, [0, 0, 0])
 
 
 def test_a_deadline_waits_for_what_was_begun(doomed: House, monkeypatch: pytest.MonkeyPatch) -> None:

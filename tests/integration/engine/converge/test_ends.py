@@ -9,7 +9,10 @@ from support.braking import OLD, fill, waiting
 from support.callers import TESTER
 from support.house import House, OpenHouse
 
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import epochs
+from tierkeeper.engine.context import Worker
 from tierkeeper.engine.converge import converge
 from tierkeeper.values.parking import StuckFilter
 
@@ -110,6 +113,25 @@ def test_content_that_another_artifact_lacks_stays(house: House) -> None:
     assert house.read("kept") == b"shared"
 
 
+@pytest.mark.parametrize("wrong", ["damaged_at = now()", "vouched = NULL", "missed_at = now()"])
+def test_a_copy_that_an_undo_window_needs_is_seen_to(house: House, wrong: str) -> None:
+    """A deletion that can be undone keeps its copies: one of them that does not count is mended first, as before."""
+    both = (NOWHERE % "1d").replace("in: [hot]", "in: [hot, warm]")
+    house.policy(both.replace("30d", "3000d"))
+    house.store(age=OLD)
+    house.turn()
+    assert house.tiers() == {"hot", "warm"}
+    house.policy(both)
+    house.sql(f"UPDATE placements SET {wrong} WHERE tier = 'warm'")  # noqa: S608  one of the above
+    assert house.turn()["deleted"] == 1
+    [run] = house.keeper.runs.latest(kind=RunKind.ROTATE, limit=1)
+    assert run.errors == 0
+    sound = "state = 'present' AND vouched IS NOT NULL AND damaged_at IS NULL AND missed_at IS NULL"
+    good = house.sql(f"SELECT tier FROM placements WHERE {sound}")  # noqa: S608  as above
+    assert {row.tier for row in good} == {"hot", "warm"}
+    assert [row.failures for row in house.sql("SELECT failures FROM schedule")] == [0]
+
+
 def test_an_edit_since_takes_all_steps(at_once: House) -> None:
     """What the schedule foretold is no decision: an edited policy moves it, in the same turn and as one try."""
     at_once.policy(MOVES)
@@ -117,6 +139,17 @@ def test_an_edit_since_takes_all_steps(at_once: House) -> None:
     assert at_once.turn()["promoted_to_warm"] == 2
     assert (at_once.tiers(), at_once.events()) == ({"warm"}, ["stored", "moved"])
     at_once.settle()
+
+
+def test_what_does_not_end_stays_leased(at_once: House) -> None:
+    """The ending commit leaves it to the steps that come: no outcome, and its lease is the worker's still."""
+    engine, worker = at_once.keeper.engine, Worker(new_id(), TESTER)
+    ids = [at_once.show(name).id for name in ("a", "young")]
+    converge.step_1_claim(engine, worker, ids=ids)
+    results, _ = converge.step_5_commit(engine, worker, ids, [], set(), ending=True)
+    assert [(found, result.first, result.label) for found, result in results.items()] == [(ids[0], "deleted", "purged")]
+    [left] = at_once.sql("SELECT artifact_id FROM schedule WHERE lease_token = :token", token=worker.token)
+    assert left.artifact_id == ids[1]
 
 
 def test_an_unreadable_row_is_parked(at_once: House) -> None:
