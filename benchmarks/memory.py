@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.harness import services
+from benchmarks.harness import results, services
 from benchmarks.harness.scene import Scene
 from benchmarks.harness.worker import ROOT, THREADS, Worker
 from tierkeeper.base.quantities import parse_size
@@ -99,7 +99,9 @@ def peak_of(command: list[str], env: Mapping[str, str]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=parse_size, default=parse_size("2GiB"), help="of the artifact (default 2GiB)")
-    size: int = parser.parse_args().size
+    results.add_argument(parser)
+    options = parser.parse_args()
+    size: int = options.size
     print(f"### Memory: an artifact of {size / MIB:.0f} MiB\n")
     print(f"| way | step | seconds | peak, MiB | under {LIMIT} MiB |\n|---|---|---|---|---|")
     with ExitStack() as stack:
@@ -111,9 +113,13 @@ def main() -> None:
         with source.open("wb") as file:
             for _ in range(0, size, MIB):
                 file.write(os.urandom(MIB))
+        rows: list[Row] = []
         for way in ("s3 to s3", "file to s3"):
             for row in Journey(scene, broker.url, source, way=way).rows():
                 print(row, flush=True)
+                rows.append(row)
+    if options.keep:
+        results.keep("memory", {"title": "Memory", "size": size, "rows": [asdict(row) for row in rows]})
 
 
 if __name__ == "__main__":

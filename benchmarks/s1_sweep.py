@@ -142,7 +142,7 @@ def main() -> None:
                 catalog = Catalog(environments, server.url(name), size=size, due=options.items, scattered=scattered)
                 stack.callback(catalog.keeper.close)
                 sides.extend(catalog.sides())
-        samples = rounds.measure("S1 sweep: claim and decide", sides, options)
+        samples = rounds.measure("s1_sweep", "S1 sweep: claim and decide", sides, options, server=server)
     print("\n".join(growth(samples)))
 
 

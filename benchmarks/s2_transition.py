@@ -84,7 +84,7 @@ def main() -> None:
             *(figure.rclone(program) for program in rclone.programs(options)),
             limit,
         ]
-        rounds.measure("S2 transition, 4 KiB, hot to warm", sides, options)
+        rounds.measure("s2_transition", "S2 transition, 4 KiB, hot to warm", sides, options, server=figure.scene.server)
 
 
 if __name__ == "__main__":

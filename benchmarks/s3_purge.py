@@ -66,7 +66,7 @@ def main() -> None:
             *(figure.rclone(program) for program in rclone.programs(options)),
             Side("bare DeleteObjects", Role.LIMIT, figure.scene.lanes.work, figure.prepare_limit, figure.check),
         ]
-        rounds.measure("S3 purge, 4 KiB, from due to gone", sides, options)
+        rounds.measure("s3_purge", "S3 purge, 4 KiB, from due to gone", sides, options, server=figure.scene.server)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def main() -> None:
             peers[1],
             Side("bare PUT", Role.LIMIT, scene.lanes.work, figure.prepare_puts, figure.check_puts, group=groups[1]),
         ]
-        rounds.measure("S4 store, 4 KiB, through the queue", sides, options)
+        rounds.measure("s4_store", "S4 store, 4 KiB, through the queue", sides, options, server=scene.server)
 
 
 if __name__ == "__main__":

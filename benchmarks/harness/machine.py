@@ -3,11 +3,18 @@
 import ctypes
 import os
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import psycopg
 
 TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
+#: programs by the beginning of their names; every other one is what the side itself runs
+_KINDS: Final = {"postgres": ("postgres",), "broker": ("valkey",), "store": ("radosgw", "ceph")}
 _STAT_COUNTED = (0, 1, 2, 7)  # user, nice, system, steal; interrupts, mostly caused by us, are not counted
 
 
@@ -20,26 +27,42 @@ def adopt_orphans() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The cost of one measured piece of work: seconds, and CPU in cores by this process's family and by others."""
+    """The cost of one measured piece of work.
+
+    ``seconds``; ``cpu``: seconds of CPU of this process's family, by kind: ``program`` (what the side itself runs),
+    ``postgres``, ``store``, ``broker``; a process that began and ended meanwhile counts as its parent; ``others``: CPU
+    of everything else, in cores; ``log``: bytes of PostgreSQL's write-ahead log; ``transactions``: those committed.
+    """
 
     seconds: float
-    ours: float
+    cpu: Mapping[str, float]
     others: float
+    log: int = 0
+    transactions: int = 0
+
+    @property
+    def ours(self) -> float:
+        """The CPU of this process's family, in cores."""
+        return sum(self.cpu.values()) / self.seconds
 
 
 class Meter:
-    """Measures from its creation to :meth:`read`."""
+    """Measures from its creation to :meth:`read`; ``server``: the URL of a PostgreSQL server's own database."""
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
+    def __init__(self, server: str | None = None) -> None:
+        self._server = server
+        self._written = _written(server)
         self._all, self._family = _all(), _family()
+        self._began = time.monotonic()
 
     def read(self) -> Usage:
         """Return the usage since the creation."""
         seconds = time.monotonic() - self._began
-        ours = (_family() - self._family) / TICKS / seconds
-        others = (_all() - self._all) / TICKS / seconds - ours
-        return Usage(seconds, ours, max(0.0, others))
+        everything, family, written = _all() - self._all, _family() - self._family, _written(self._server)
+        cpu = {kind: ticks / TICKS for kind, ticks in family.items()}
+        others = everything / TICKS / seconds - sum(cpu.values()) / seconds
+        log, transactions = (now - then for now, then in zip(written, self._written, strict=True))
+        return Usage(seconds, cpu, max(0.0, others), log, transactions)
 
 
 def peak_memory(pid: int) -> int:
@@ -57,7 +80,7 @@ def forget_peak(pid: int) -> None:
 
 def descendants(root: int) -> list[int]:
     """Return ``root`` and every process below it."""
-    parents = {pid: int(fields[1]) for pid, fields in _stats()}
+    parents = {pid: int(fields[2]) for pid, fields in _stats()}
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
@@ -74,14 +97,35 @@ def _all() -> int:
     return sum(int(fields[i]) for i in _STAT_COUNTED)
 
 
-def _family() -> int:
+def _family() -> Counter[str]:
     """Return the CPU ticks of this process and all below it, including those of their children that have ended."""
     family = set(descendants(os.getpid()))
-    return sum(sum(map(int, fields[11:15])) for pid, fields in _stats() if pid in family)
+    ticks = Counter[str]()
+    for pid, fields in _stats():
+        if pid in family:
+            ticks[_kind(fields[0])] += sum(map(int, fields[12:16]))
+    return ticks
+
+
+def _kind(program: str) -> str:
+    return next((kind for kind, beginnings in _KINDS.items() if program.startswith(beginnings)), "program")
+
+
+def _written(server: str | None) -> tuple[int, int]:
+    """Return the position of a server's write-ahead log, and how many transactions its databases committed."""
+    if server is None:
+        return 0, 0
+    with psycopg.connect(server, autocommit=True) as connection:
+        row = connection.execute("""
+            SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, sum(xact_commit)::bigint
+            FROM pg_stat_database
+        """).fetchone()
+    assert row is not None
+    return row
 
 
 def _stats() -> list[tuple[int, list[str]]]:
-    """Return (pid, fields from the state on) of every process."""
+    """Return (pid, fields from the program's name on) of every process."""
     stats = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -90,5 +134,6 @@ def _stats() -> list[tuple[int, list[str]]]:
             text = (folder / "stat").read_text()
         except OSError:  # the process has ended
             continue
-        stats.append((int(folder.name), text.rpartition(")")[2].split()))
+        program, _, fields = text.partition("(")[2].rpartition(")")
+        stats.append((int(folder.name), [program, *fields.split()]))
     return stats

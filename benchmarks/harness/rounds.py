@@ -4,12 +4,16 @@ import argparse
 import random
 import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
 
+from benchmarks.harness import results
 from benchmarks.harness.machine import Meter, Usage
+from tierkeeper.embedded.postgres import Postgres
 
+LEAST = 0.005  # milliseconds of CPU of an item that are told
 QUIET = 0.1  # cores; a round in which other processes used more is marked, and does not count towards a goal
 
 
@@ -48,11 +52,17 @@ def arguments(doc: str | None, *, items: int) -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, help="how often each side works (default 5)")
     parser.add_argument("--only", action="append", default=[], help="leave out sides whose name lacks this text")
     parser.add_argument("--seed", type=int, default=None, help="of the order of the sides")
+    results.add_argument(parser)
     return parser
 
 
-def measure(title: str, sides: Sequence[Side], options: argparse.Namespace) -> list[Samples]:
-    """Run every side in every round, print the table, and return the samples."""
+def measure(
+    figure: str, title: str, sides: Sequence[Side], options: argparse.Namespace, *, server: Postgres | None = None
+) -> list[Samples]:
+    """Run every side in every round, print the table, and return the samples; ``--keep`` keeps them under ``figure``.
+
+    ``server``: the catalog's, whose write-ahead log and transactions are counted.
+    """
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     order = random.Random(seed)  # noqa: S311  an order, no secret
     chosen = [s for s in sides if not options.only or any(text in s.name for text in options.only)]
@@ -60,7 +70,7 @@ def measure(title: str, sides: Sequence[Side], options: argparse.Namespace) -> l
     for number in range(options.rounds):
         for each in order.sample(samples, len(samples)):
             each.side.prepare()
-            meter = Meter()
+            meter = Meter(None if server is None else server.url("postgres"))
             each.side.work()
             usage = meter.read()
             each.side.check()
@@ -69,7 +79,38 @@ def measure(title: str, sides: Sequence[Side], options: argparse.Namespace) -> l
             note = f"{rate:9.0f}/s  others {usage.others:.2f} cores"
             print(f"  round {number + 1} {each.side.group} {each.side.name:<34} {note}", file=sys.stderr, flush=True)
     print(table(title, samples, items=options.items, seed=seed))
+    if options.keep:
+        results.keep(figure, as_json(title, samples, items=options.items, seed=seed))
     return samples
+
+
+def as_json(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> Mapping[str, Any]:
+    """Return what is kept of a figure: each side with the usage of each of its rounds."""
+    sides = [
+        {
+            "name": each.side.name,
+            "role": each.side.role,
+            "group": each.side.group,
+            "usage": [asdict(usage) for usage in each.usage],
+        }
+        for each in samples
+    ]
+    return {"title": title, "items": items, "seed": seed, "sides": sides}
+
+
+def of_json(kept: Mapping[str, Any]) -> list[Samples]:
+    """Return the samples that were kept."""
+    return [
+        Samples(
+            Side(side["name"], Role(side["role"]), _nothing, group=side["group"]),
+            [Usage(**usage) for usage in side["usage"]],
+        )
+        for side in kept["sides"]
+    ]
+
+
+def _nothing() -> None:
+    """Stand for the work of a side that was measured before."""
 
 
 def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> str:
@@ -81,16 +122,15 @@ def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> s
         "",
         f"{items} items, {rounds} rounds in random order (seed {seed}). A ratio is the median of the rounds' own.",
         "",
-        "| side | | items/s | spread | share of the limit | ours is so many times as fast | CPU, cores | by others |",
+        "| side | | items/s | spread | share of the limit | ours is so many times as fast | CPU per item | by others |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for each in samples:
         rates = _rates(each, items)
         beside = {s.side.role: s for s in reversed(samples) if s.side.group == each.side.group}
-        limit = _ratio(each, beside[Role.LIMIT], items) if Role.LIMIT in beside else ""
+        limit = _ratio(each, beside[Role.LIMIT]) if Role.LIMIT in beside else ""
         ours = Role.OURS in beside and beside[Role.OURS] is not each
-        against = _ratio(beside[Role.OURS], each, items) if ours else ""
-        cpu = statistics.median(u.ours for u in each.usage)
+        against = _ratio(beside[Role.OURS], each) if ours else ""
         most = max(u.others for u in each.usage)
         cells = (
             f"{each.side.group}: {each.side.name}".removeprefix(": "),
@@ -99,7 +139,7 @@ def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> s
             f"{min(rates):.0f}-{max(rates):.0f}",
             limit,
             against,
-            f"{cpu:.2f}",
+            per_item(each, items),
             f"{most:.2f}{' !' if most > QUIET else ''}",
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -108,11 +148,27 @@ def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> s
     return "\n".join(lines) + "\n"
 
 
+def per_item(samples: Samples, items: int) -> str:
+    """Return what an item costs on a median: milliseconds of CPU by kind of process, log and transactions."""
+    kinds = sorted({kind for u in samples.usage for kind in u.cpu})
+    spent = {kind: statistics.median(u.cpu.get(kind, 0.0) for u in samples.usage) * 1000 / items for kind in kinds}
+    parts = [f"{kind} {milliseconds:.2f} ms" for kind, milliseconds in spent.items() if milliseconds >= LEAST]
+    if log := statistics.median(u.log for u in samples.usage):
+        parts.append(f"log {log / 1000 / items:.1f} KB")
+        parts.append(f"{statistics.median(u.transactions for u in samples.usage) / items:.2f} transactions")
+    return ", ".join(parts)
+
+
 def _rates(samples: Samples, items: int) -> list[float]:
     return [items / u.seconds for u in samples.usage]
 
 
-def _ratio(one: Samples, other: Samples, items: int) -> str:
-    """Return the ratio of the rates of ``one`` and ``other`` over the rounds: median, and least to most."""
-    ratios = [a / b for a, b in zip(_rates(one, items), _rates(other, items), strict=True)]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+def ratios(one: Samples, other: Samples) -> list[float]:
+    """Return the ratios of the rates of ``one`` and ``other``, round by round."""
+    return [b.seconds / a.seconds for a, b in zip(one.usage, other.usage, strict=True)]
+
+
+def _ratio(one: Samples, other: Samples) -> str:
+    """Return the median of the ratios, and least to most."""
+    found = ratios(one, other)
+    return f"{statistics.median(found):.2f} ({min(found):.2f}-{max(found):.2f})"

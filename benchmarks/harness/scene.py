@@ -27,11 +27,11 @@ class Scene:
     def __init__(self, stack: ExitStack, *, undo: str) -> None:
         self.place: Path = stack.enter_context(services.folder())
         self.access = stack.enter_context(services.s3(self.place))
-        server = stack.enter_context(services.postgres(self.place))
+        self.server = stack.enter_context(services.postgres(self.place))
         # the limit is so high that the brake counts but stops nothing
         brake = {"TIERKEEPER_ENGINE__BRAKE_COUNT": "1000000"}
         self._more = {"TIERKEEPER_ENGINE__GRACE": "0s", "TIERKEEPER_ENGINE__UNDO": undo, **brake}
-        self._databases = services.Databases(server)
+        self._databases = services.Databases(self.server)
         self.bare = Bare(self.access)
         self.lanes = Lanes()
         self.made: list[filling.Made] = []

@@ -1,4 +1,4 @@
-"""Folders: `store -r` of files of 2 KiB into a folder tier, new and unchanged.
+"""S13: `store -r` of files of 2 KiB into a folder tier, new and unchanged.
 
 New; limit: a bare loop of as many threads that writes, fsyncs and renames the same files and sidecars; peer: one store
 after another in one process. Unchanged; limit: a bare loop of as many threads that reads and hashes the files.
@@ -123,7 +123,7 @@ def main() -> None:
             Side("tierkeeper again", Role.OURS, figure.store, figure.stored, figure.told("unchanged"), group=UNCHANGED),
             Side("read, hash", Role.LIMIT, figure.bare_read, group=UNCHANGED),
         ]
-        rounds.measure("Folders, 2 KiB, into a folder tier", sides, options)
+        rounds.measure("s13_folders", "S13 folder, 2 KiB, into a folder tier", sides, options, server=databases.server)
 
 
 if __name__ == "__main__":
