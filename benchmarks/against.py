@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.harness.spread import spread
+
 HERE = Path(__file__).resolve().parent.parent
 #: the arguments of each figure; S1 runs with one size, because the smaller catalog shows the cost of a claim
 FIGURES = {
@@ -77,8 +79,7 @@ def _line(figure: str, side: str, measured: Sequence[tuple[Rate, Rate]]) -> str:
         side,
         f"{statistics.median(old.items_per_second for old, _ in measured):.0f}",
         f"{statistics.median(new.items_per_second for _, new in measured):.0f}",
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        f"; {slower} of {len(measured)} pairs below {_SLOWER}"
+        f"{spread(ratios)}; {slower} of {len(measured)} pairs below {_SLOWER}"
         + (f"; {noisy} of {2 * len(measured)} measurements noisy" if noisy else ""),
     )
     return f"| {' | '.join(cells)} |"

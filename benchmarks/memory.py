@@ -53,8 +53,7 @@ class Journey:
         warm, hot = (services.tier(scene.access, bucket) for bucket in scene.buckets)
         tiers = {"warm": warm, "hot": hot if way == "s3 to s3" else (source.parents[1] / "hot").as_uri()}
         more = {
-            "TIERKEEPER_BROKER__URL": broker,
-            "TIERKEEPER_LOG__LEVEL": "warning",
+            **services.queue(broker),
             "TIERKEEPER_SOURCES__ALLOWED_ROOTS": str(source.parent),
             "TMPDIR": str(source.parents[1]),
         }

@@ -15,6 +15,7 @@ import psycopg
 
 from benchmarks.harness import filling, rounds, services
 from benchmarks.harness.rounds import Role, Samples, Side
+from benchmarks.harness.spread import spread
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.context import Worker
@@ -119,10 +120,8 @@ def growth(samples: list[Samples]) -> Iterator[str]:
     for layout in ("together", "scattered"):
         first, *larger = [s for s in ours if s.side.group.endswith(layout)]
         for each in larger:
-            ratios = sorted(b.seconds / a.seconds for a, b in zip(first.usage, each.usage, strict=True))
-            middle = ratios[len(ratios) // 2]
-            spread = f"{ratios[0]:.2f}-{ratios[-1]:.2f}"
-            yield f"{each.side.group} costs {middle:.2f} ({spread}) times {first.side.group}"
+            ratios = [b.seconds / a.seconds for a, b in zip(first.usage, each.usage, strict=True)]
+            yield f"{each.side.group} costs {spread(ratios)} times {first.side.group}"
 
 
 def main() -> None:

@@ -7,11 +7,11 @@ catalog.
 
 import base64
 import json
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
+from typing import LiteralString
 
 import boto3
 import psycopg
@@ -31,7 +31,6 @@ from tierkeeper_client.settings import shared_settings
 
 MANY = 100  # artifacts of one store_many
 PEER_THREADS = 8
-PATIENCE = 600  # seconds
 WARM = 8  # tasks before the clock starts: each process has its connections then
 
 
@@ -45,7 +44,7 @@ class Figure:
         self.client = TierkeeperClient(broker, broker)
         self.worker: Worker | None = None
         self.contents: dict[str, bytes] = {}
-        self.counted = ""
+        self.counted: LiteralString = ""
 
     def names(self) -> None:
         """Make fresh content and a fresh bucket."""
@@ -76,8 +75,8 @@ class Figure:
     def start(self, app: str, tiers: dict[str, str], **more: str) -> None:
         """Start a worker on a fresh catalog."""
         self.scene.fresh_catalog()
-        queue = {"TIERKEEPER_BROKER__URL": self.broker, "TIERKEEPER_LOG__LEVEL": "warning"}
-        env = services.environment(self.scene.place, catalog=self.scene.catalog, tiers=tiers, **more) | queue
+        env = services.environment(self.scene.place, catalog=self.scene.catalog, tiers=tiers, **more)
+        env |= services.queue(self.broker)
         if tiers:
             services.init(env)
         self.worker = Worker(app, env, self.scene.place / "worker.log", pool=POOL)
@@ -112,17 +111,7 @@ class Figure:
 
     def wait(self) -> None:
         """Wait until the last artifact is stored."""
-        until = time.monotonic() + PATIENCE
-        with psycopg.connect(self.scene.catalog, autocommit=True) as connection:
-            while self.stored(connection) < self.count + WARM:
-                assert time.monotonic() < until, "the worker is too slow"
-                time.sleep(0.02)
-
-    def stored(self, connection: psycopg.Connection[tuple[int]]) -> int:
-        """Return the number of stored artifacts."""
-        row = connection.execute(self.counted.encode()).fetchone()
-        assert row is not None
-        return row[0]
+        self.scene.wait_for(self.counted, self.count + WARM)
 
     def stop(self) -> None:
         """Stop the worker and check that every object was stored."""

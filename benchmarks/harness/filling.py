@@ -17,6 +17,7 @@ from tierkeeper.base.ids import new_id
 
 TENANT, WORKFLOW = "bench", "figures"
 SIZE = 4096  # bytes of one artifact
+OVERDUE = timedelta(hours=-1)
 WRITERS = 32
 
 
@@ -50,10 +51,10 @@ class Made:
         return {f"x-amz-meta-{name}": value for name, value in values.items()}
 
 
-def make(count: int, *, age: timedelta) -> list[Made]:
-    """Return ``count`` artifacts of this age, due for an hour, each with content of its own."""
+def make(count: int, *, age: timedelta, due: timedelta = OVERDUE) -> list[Made]:
+    """Return ``count`` artifacts of this age, ``due`` from now (negative: past), each with content of its own."""
     now = datetime.now(UTC)
-    return [_made(n, content, now - age, now - timedelta(hours=1)) for n in range(count)]
+    return [_made(n, content, now - age, now + due) for n in range(count)]
 
 
 def imagine(numbers: range, ages: Callable[[int], timedelta], dues: Callable[[int], timedelta]) -> list[Made]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.harness import results
 from benchmarks.harness.machine import Meter, Usage
+from benchmarks.harness.spread import spread
 from tierkeeper.embedded.postgres import Postgres
 
 LEAST = 0.005  # milliseconds of CPU of an item that are told
@@ -169,6 +170,4 @@ def ratios(one: Samples, other: Samples) -> list[float]:
 
 
 def _ratio(one: Samples, other: Samples) -> str:
-    """Return the median of the ratios, and least to most."""
-    found = ratios(one, other)
-    return f"{statistics.median(found):.2f} ({min(found):.2f}-{max(found):.2f})"
+    return spread(ratios(one, other))

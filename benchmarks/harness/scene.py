@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import LiteralString, Self
 
 import psycopg
 
@@ -15,22 +15,28 @@ from benchmarks.harness import filling, services
 from benchmarks.harness.bare import Bare
 from benchmarks.harness.lane import Lanes
 from tierkeeper.base.callers import Caller
+from tierkeeper.embedded.process import wait_until
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.keeper import Keeper
 
 THREADS = 16  # of each process; the default of engine.io_threads
+PATIENCE = 600  # seconds
+CALLER = Caller("benchmark")
 
 
 class Scene:
-    """The services and their content. ``undo``: the undo window of the built-in policies; the grace is zero."""
+    """The services and their content.
 
-    def __init__(self, stack: ExitStack, *, undo: str) -> None:
+    ``undo``: the undo window of the built-in policies; the grace is zero. ``more``: further settings of our processes.
+    """
+
+    def __init__(self, stack: ExitStack, *, undo: str, **more: str) -> None:
         self.place: Path = stack.enter_context(services.folder())
         self.access = stack.enter_context(services.s3(self.place))
         self.server = stack.enter_context(services.postgres(self.place))
         # the limit is so high that the brake counts but stops nothing
         brake = {"TIERKEEPER_ENGINE__BRAKE_COUNT": "1000000"}
-        self._more = {"TIERKEEPER_ENGINE__GRACE": "0s", "TIERKEEPER_ENGINE__UNDO": undo, **brake}
+        self._more = {"TIERKEEPER_ENGINE__GRACE": "0s", "TIERKEEPER_ENGINE__UNDO": undo, **brake, **more}
         self._databases = services.Databases(self.server)
         self.bare = Bare(self.access)
         self.lanes = Lanes()
@@ -43,7 +49,7 @@ class Scene:
     def __enter__(self) -> Self:
         return self
 
-    def objects(self, count: int, *, age: timedelta, buckets: Sequence[str]) -> None:
+    def objects(self, count: int, *, age: timedelta, buckets: Sequence[str], due: timedelta = filling.OVERDUE) -> None:
         """Make fresh buckets and put ``count`` objects into the first; the previous buckets are emptied."""
         for bucket in self.buckets:
             self.bare.empty(bucket)
@@ -51,15 +57,15 @@ class Scene:
         self.buckets = [f"{name}-{self._number}" for name in buckets]
         for bucket in self.buckets:
             self.bare.make_bucket(bucket)
-        self.made = filling.make(count, age=age)
+        self.made = filling.make(count, age=age, due=due)
         filling.upload(self.bare, self.buckets[0], self.made)
 
     def fresh_catalog(self) -> None:
         """Make an empty database for a catalog."""
         self.catalog = self._databases.fresh()
 
-    def catalogue(self, tiers: Sequence[str], *, step: str, lanes: int, **options: str) -> None:
-        """Fill a fresh catalog with the objects as copies in the first of ``tiers``; start lanes that converge."""
+    def filled(self, tiers: Sequence[str], *, step: str, **options: str) -> dict[str, str]:
+        """Fill a fresh catalog with the objects as copies in the first of ``tiers``; return our processes' settings."""
         self.fresh_catalog()
         urls = {
             tier: services.tier(self.access, bucket, **options)
@@ -69,21 +75,44 @@ class Scene:
         services.init(env)
         filling.catalogue(self.catalog, self.made, tier=tiers[0], step=step)
         filling.tidy(self.catalog)
+        return env
+
+    def catalogue(self, tiers: Sequence[str], *, step: str, lanes: int, **options: str) -> None:
+        """Fill a fresh catalog as :meth:`filled`; start lanes that converge."""
+        env = self.filled(tiers, step=step, **options)
         self._keeper = Keeper.open(services.settings(env))
         self._keeper.runs.latest(limit=1)
         self.lanes.start([["converge"]] * lanes, env)
 
+    @property
+    def keeper(self) -> Keeper:
+        """The keeper on the catalog that :meth:`catalogue` filled."""
+        assert self._keeper is not None
+        return self._keeper
+
+    def rotate(self) -> None:
+        """Let the lanes converge the due artifacts."""
+        run = self.keeper.sweeps.rotate(caller=CALLER)
+        self.lanes.tell(str(run))
+
     def rotate_and_collect(self) -> None:
         """Let the lanes converge the due artifacts, then collect the copies that this doomed."""
-        assert self._keeper is not None
-        run = self._keeper.sweeps.rotate(caller=Caller("benchmark"))
-        self.lanes.tell(str(run))
-        self._keeper.sweeps.collect(caller=Caller("benchmark"))
+        self.rotate()
+        self.keeper.sweeps.collect(caller=CALLER)
+
+    def wait_for(self, counted: LiteralString, count: int) -> None:
+        """Wait until ``counted``, a query of the catalog, returns ``count`` or more."""
+        with psycopg.connect(self.catalog, autocommit=True) as connection:
+
+            def reached() -> bool:
+                row = connection.execute(counted).fetchone()
+                return row is not None and row[0] >= count
+
+            assert wait_until(reached, seconds=PATIENCE), "the worker is too slow"
 
     def left(self) -> tuple[list[tuple[str, str, int]], dict[str, int]]:
         """Return (tier, state, number) of the catalog's copies, and the number of events by type."""
-        assert self._keeper is not None
-        self._keeper.close()
+        self.keeper.close()
         with psycopg.connect(self.catalog) as connection:
             copies = connection.execute("SELECT tier, state, count(*) FROM placements GROUP BY 1, 2 ORDER BY 1, 2")
             events = connection.execute("SELECT type, count(*) FROM events GROUP BY 1")

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -25,6 +25,7 @@ from tierkeeper.settings.settings import Settings, load
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from s3server import server as s3server
+from support.proxy import in_front_of
 from support.servers import started
 
 from tierkeeper.base import callers
@@ -68,6 +69,15 @@ def s3(place: Path) -> Iterator[Access]:
         server.stop()
 
 
+@contextmanager
+def delayed(access: Access, seconds: float) -> Iterator[Access]:
+    """Yield the access to the same server through a proxy that hands each request on after ``seconds``."""
+    host, _, port = access.host.partition(":")
+    with in_front_of((host, int(port))) as proxy:
+        proxy.to_server.delay = seconds
+        yield replace(access, endpoint=f"http://127.0.0.1:{proxy.port}")
+
+
 def tier(access: Access, bucket: str, **options: str) -> str:
     """Return the URL of a tier in a bucket."""
     given = {
@@ -92,6 +102,11 @@ def environment(place: Path, *, catalog: str, tiers: Mapping[str, str], **more: 
         **{f"TIERKEEPER_TIERS__{name.upper()}__URL": url for name, url in tiers.items()},
         **more,
     }
+
+
+def queue(broker: str) -> dict[str, str]:
+    """Return the settings of our processes that work through this broker; they log only what is wrong."""
+    return {"TIERKEEPER_BROKER__URL": broker, "TIERKEEPER_LOG__LEVEL": "warning"}
 
 
 @dataclass(frozen=True, slots=True)

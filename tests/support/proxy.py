@@ -164,6 +164,8 @@ class FaultProxy:
     async def _listen(self) -> None:
         listening = socket.create_server(("127.0.0.1", self.port))
         listening.setblocking(False)
+        # inherited by what it accepts, where asyncio does not set it: an answer in pieces would take 40 ms longer
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listening.getsockname()[1]
         self._listening = listening, self._loop.create_task(self._accept(listening))
 
