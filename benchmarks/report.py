@@ -124,7 +124,7 @@ def cpu(kept: Mapping[str, Any]) -> None:
         return
     chart, axes = plt.subplots(figsize=(8, 0.4 * len(bars) + 1))
     left = [0.0] * len(bars)
-    for kind in _KINDS:
+    for kind in (kind for kind in _KINDS if any(usage.cpu.get(kind) for _, each, _ in bars for usage in each.usage)):
         wide = [
             statistics.median(usage.cpu.get(kind, 0.0) for usage in each.usage) * 1000 / figure["items"]
             for _, each, figure in bars
@@ -132,7 +132,7 @@ def cpu(kept: Mapping[str, Any]) -> None:
         axes.barh([name for name, _, _ in bars], wide, left=left, height=0.6, label=kind)
         left = [a + b for a, b in zip(left, wide, strict=True)]
     axes.set_xlabel("milliseconds of CPU per item (median)")
-    axes.legend()
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(_KINDS), frameon=False)
     axes.invert_yaxis()
     _save(chart, "cpu")
 
