@@ -42,8 +42,7 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     One worker stores (`ingest`, of threads), another does all else. Their logs come together on stderr. One that dies
     or hangs is started again, and so is an embedded PostgreSQL or Valkey that dies. The first Ctrl-C lets tasks under
     way end, the second kills them, which is safe too. Where the catalog or the broker does not answer, nothing is
-    started; the exit code is 6, as it is once an embedded server died
-    five times in a row.
+    started; the exit code is 6, as it is once an embedded server died five times in a row.
     """
     settings = session.settings
     with homelock.lock_home(settings, by="tierkeeper up") as lock:
