@@ -10,17 +10,20 @@ they are set in each transaction, and nothing is prepared.
 """
 
 import re
+import struct
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Self
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import RV, AdaptContext, Buffer, Params, PQGen
-from psycopg.adapt import Loader
+from psycopg.adapt import Dumper, Loader, PyFormat
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import _WaitTimeout
 from psycopg.pq import Format
+from psycopg.types.array import BaseListDumper, ListDumper
 
 from tierkeeper.base.clock import Outside
 from tierkeeper.base.quantities import Unusable
@@ -92,6 +95,35 @@ class TimeLoader(Loader):
         return read if read.year < END_YEAR else Outside.end()
 
 
+class IdsDumper(Dumper):
+    """Writes a list of ids, or nulls, as PostgreSQL's binary ``uuid[]``."""
+
+    format = Format.BINARY
+    oid = psycopg.adapters.types["uuid"].array_oid
+    _head: Final = struct.Struct("!iiIii")  # dimensions, has nulls, type of an item, items, first index
+    _item: Final = struct.pack("!i", 16)
+    _null: Final = struct.pack("!i", -1)
+
+    def dump(self, obj: list[UUID | None]) -> Buffer:
+        """Return the array."""
+        head = self._head.pack(1, None in obj, psycopg.adapters.types["uuid"].oid, len(obj), 1)
+        return head + b"".join([self._null if each is None else self._item + each.bytes for each in obj])
+
+
+class ArrayDumper(ListDumper):
+    """Writes lists as the driver does, but those of ids by :class:`IdsDumper`.
+
+    A batch of any kind sends its ids with each of its statements: as text, each id takes five times as long.
+    """
+
+    def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper | IdsDumper:  # type: ignore[override]  # noqa: A002  psycopg's own
+        """Return the dumper for this list."""
+        kinds = {*map(type, obj)}
+        if UUID in kinds and kinds <= {UUID, type(None)}:
+            return IdsDumper(list)
+        return super().upgrade(obj, format)
+
+
 class PlannedCursor(psycopg.Cursor[Any]):
     """A cursor whose next statement is not prepared if it is to be ``planned_anew``, for the values that it has."""
 
@@ -105,7 +137,8 @@ class PlannedCursor(psycopg.Cursor[Any]):
 class PatientConnection(psycopg.Connection[Any]):
     """A connection that waits ``patience`` seconds for each answer, then closes; the outcome is then unknown.
 
-    ``patience`` None waits without limit. Times are read by :class:`TimeLoader`. ``each_time`` has the statements that
+    ``patience`` None waits without limit. Times are read by :class:`TimeLoader`, lists written by :class:`ArrayDumper`.
+    ``each_time`` has the statements that
     set the session's parameters in each transaction, None where the session keeps them (:meth:`set_up`).
     """
 
@@ -117,6 +150,7 @@ class PatientConnection(psycopg.Connection[Any]):
         """Connect as psycopg does."""
         opened = super().connect(*args, **options)
         opened.adapters.register_loader("timestamptz", TimeLoader)
+        opened.adapters.register_dumper(list, ArrayDumper)
         opened.cursor_factory = PlannedCursor
         return opened
 

@@ -1,13 +1,15 @@
 """The base of all payloads: the key of the vocabulary, the two sides of a change, and their JSON form."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from tierkeeper.audit.kinds import EventType, SubjectKind
+from tierkeeper.base.by_class import ByClass
 
 #: metadata of a field that is omitted from the JSON if it is None; other fields become null
 ABSENT: Final = MappingProxyType({"absent": True})
@@ -20,11 +22,12 @@ class Side:
 
     def as_json(self) -> dict[str, Any]:
         """Return the stored JSON: times in ISO 8601, ids and states as text, bytes in hex, sets sorted."""
-        given = ((name, getattr(self, name), leave_out) for name, leave_out in keys(type(self)).items())
-        return {name: _plain(value) for name, value, leave_out in given if value is not None or not leave_out}
-
-
-_KEYS: dict[type[Side], Mapping[str, bool]] = {}  # called for every event
+        names, reads = _shape(type(self))
+        return {
+            name: value if type(value) in _PLAIN else _plain(value)
+            for (name, leave_out), value in zip(names.items(), reads(self), strict=True)
+            if value is not None or not leave_out
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +50,20 @@ class Payload:
 
 def keys(side: type[Side]) -> Mapping[str, bool]:
     """Return the keys of a side's JSON; the value is True for a key that is omitted if None."""
-    if side not in _KEYS:
-        _KEYS[side] = {each.name: bool(each.metadata) for each in fields(side)}
-    return _KEYS[side]
+    return _shape(side)[0]
+
+
+def _shape(side: type[Side]) -> "_Shape":
+    if side not in _SHAPES:
+        names = {each.name: bool(each.metadata) for each in fields(side)}
+        # of a single name, attrgetter returns the bare value
+        reads = attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, name) for name in names)
+        _SHAPES[side] = names, reads
+    return _SHAPES[side]
+
+
+_Shape = tuple[Mapping[str, bool], Callable[[Side], tuple[Any, ...]]]
+_SHAPES: dict[type[Side], _Shape] = {}  # each event asks for it twice
 
 
 def _stored(side: Side | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -57,20 +71,23 @@ def _stored(side: Side | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 
 def _plain(value: object) -> object:
-    if type(value) in _PLAIN:
-        return value
-    plain: object = value
-    match value:
-        case UUID() | str():
-            plain = str(value)
-        case datetime():
-            plain = value.isoformat()
-        case bytes():
-            plain = value.hex()
-        case frozenset() | set():
-            plain = sorted(value)
-        case Mapping():
-            plain = {name: _plain(each) for name, each in value.items()}
-        case Collection():
-            plain = [_plain(each) for each in value]
-    return plain
+    return _WAYS[type(value)](value)
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+_WAYS: Final[ByClass[Callable[[Any], object]]] = ByClass(
+    {
+        UUID: str,
+        str: str,
+        datetime: datetime.isoformat,
+        bytes: bytes.hex,
+        frozenset: sorted,
+        set: sorted,
+        Mapping: lambda value: {name: _plain(each) for name, each in value.items()},
+        Collection: lambda value: [_plain(each) for each in value],
+        object: _as_it_is,
+    }
+)

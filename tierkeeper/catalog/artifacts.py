@@ -14,7 +14,7 @@ from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.conditions import UNREADABLE
 from tierkeeper.catalog.json_values import UnreadableJson
-from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.rows import ArtifactRow, EndedArtifact
 from tierkeeper.catalog.statements import listed, typed
 from tierkeeper.values.artifacts import Ref
 
@@ -157,7 +157,7 @@ _ACCESSED = sa.text(f"""
         AND ({UNREADABLE}) IS NOT TRUE  -- an UPDATE mends such a row, and no event tells it
 """).bindparams(*typed(ids="uuid[]", times="timestamptz[]"))
 #: each blob by its index, as :mod:`tierkeeper.catalog.unchanged` says, not all that is placed or purged for each
-_FORGET_BLOBS = sa.text("""
+_FORGET_BLOBS = sa.text(f"""
     WITH bare AS (
         SELECT b.id
         FROM unnest(:blobs) AS b(id)
@@ -170,11 +170,11 @@ _FORGET_BLOBS = sa.text("""
             ) IS NULL
     ),
     chosen AS MATERIALIZED (
-        SELECT ended.id
+        SELECT ended.id, ended.name_id
         FROM bare
             CROSS JOIN LATERAL (
-                SELECT a.id
-                FROM (SELECT id, state FROM artifacts WHERE blob_id = bare.id OFFSET 0) AS a
+                SELECT a.id, a.name_id
+                FROM (SELECT id, name_id, state FROM artifacts WHERE blob_id = bare.id OFFSET 0) AS a
                 WHERE a.state = 'purged'
                 LIMIT :limit
             ) AS ended
@@ -183,8 +183,9 @@ _FORGET_BLOBS = sa.text("""
     UPDATE artifacts a
     SET blob_id = NULL, revision = a.revision + 1
     FROM chosen
+        JOIN names n ON n.id = chosen.name_id
     WHERE a.id = chosen.id
-    RETURNING a.id
+    RETURNING {listed(EndedArtifact.__dataclass_fields__, table="a", workflow="n.workflow", name="n.name")}
 """).bindparams(*typed(blobs="uuid[]", gone="uuid[]"))
 #: artifacts that are read at once
 _AT_ONCE: Final = 1000
@@ -401,14 +402,13 @@ def record_access(connection: sa.Connection, times: dict[UUID, datetime]) -> Non
 
 def release_blobs(
     connection: sa.Connection, blobs: Collection[UUID], *, gone: Collection[UUID], token: UUID, limit: int
-) -> list[ArtifactRow]:
+) -> list[EndedArtifact]:
     """Detach purged artifacts from locked blobs that have no copy left, at most ``limit``; return them as updated.
 
     ``gone``: copies whose bytes their remover, who has ``token``, has deleted.
     """
     given = {"blobs": list(blobs), "gone": list(gone), "token": token, "limit": limit}
-    ids = list(connection.execute(_FORGET_BLOBS, given).scalars())
-    return load(connection, ids) if ids else []
+    return [EndedArtifact(*row) for row in connection.execute(_FORGET_BLOBS, given).all()]
 
 
 def read_rows(result: sa.CursorResult[Any]) -> list[ArtifactRow]:

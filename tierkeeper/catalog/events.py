@@ -16,7 +16,7 @@ from tierkeeper.audit.payload import Payload
 from tierkeeper.audit.position import Position
 from tierkeeper.base.errors import InvalidPosition
 from tierkeeper.catalog import recordset, segments
-from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.rows import ArtifactRow, EndedArtifact
 from tierkeeper.catalog.statements import anew, typed
 from tierkeeper.catalog.tenant_filter import of_tenant
 from tierkeeper.values.events import EventView
@@ -98,7 +98,7 @@ class Line:
 
 
 def of_artifact(
-    row: ArtifactRow,
+    row: ArtifactRow | EndedArtifact,
     payload: ArtifactPayload,
     *,
     revision: int,
@@ -125,7 +125,7 @@ def of_artifact(
     )
 
 
-def age_days(row: ArtifactRow, at: datetime) -> float:
+def age_days(row: ArtifactRow | EndedArtifact, at: datetime) -> float:
     """Return an artifact's age at a moment, in days, as its events have it."""
     return round((at - row.created_at).total_seconds() / _DAY, 3)
 

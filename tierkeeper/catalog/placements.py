@@ -25,6 +25,12 @@ COLUMNS = listed(
     """,
 )
 _OF_BLOBS = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")
+_OF_SEVERAL = sa.text("""
+    SELECT blob_id
+    FROM placements
+    WHERE blob_id = ANY(:blobs)
+    GROUP BY blob_id HAVING count(*) > 1
+""")
 _LOAD = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")
 _COMMIT = sa.text("""
     UPDATE placements p
@@ -195,6 +201,11 @@ def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, l
     for row in connection.execute(_OF_BLOBS, {"blobs": list(blobs)}).all():
         found[row.blob_id].append(_row(row))
     return found
+
+
+def of_several(connection: sa.Connection, blobs: Collection[UUID]) -> set[UUID]:
+    """Return those of these blobs that have more than one placement."""
+    return set(connection.execute(_OF_SEVERAL, {"blobs": list(blobs)}).scalars())
 
 
 def load(connection: sa.Connection, ids: Collection[UUID]) -> list[PlacementRow]:

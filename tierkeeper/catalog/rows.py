@@ -1,8 +1,9 @@
 """Rows of artifacts and placements, as the engine reads and inserts them, and the facts of a decision from them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +55,13 @@ class ArtifactRow:
     holds: tuple[str, ...] = ()
     newer_live: int = 0
     deleted_by: str | None = None  # the policy that deleted it; None after a purge or an approved deletion
+
+    def changed(self, **values: Any) -> "ArtifactRow":  # noqa: ANN401  any field's
+        """Return the row with other values of some fields: ``dataclasses.replace`` takes four times as long."""
+        made = ArtifactRow(*_values(self))
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
 
     @property
     def unreadable(self) -> tuple[str, ...]:
@@ -131,8 +139,27 @@ class ArtifactRow:
         return None
 
 
+#: the values of all fields, in their order
+_values: Callable[[ArtifactRow], tuple[Any, ...]] = attrgetter(*ArtifactRow.__dataclass_fields__)
+
+
 def _never(end: datetime | None) -> datetime | None:
     return times.LAST if isinstance(end, Outside) else end
+
+
+@dataclass(frozen=True, slots=True)
+class EndedArtifact:
+    """A purged artifact that lost its content, as its receipt tells it."""
+
+    id: UUID
+    tenant: str
+    workflow: str
+    name: str
+    version: int
+    sha256: bytes
+    size: int
+    created_at: datetime
+    revision: int
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ def changed(*modules: ModuleType) -> set[str]:
 
 def named(node: ast.AST) -> Iterator[str]:
     """The names of columns that a node changes, if it is of a kind that changes a row."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "replace":
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in {"replace", "row.changed"}:
         yield from (keyword.arg for keyword in node.keywords if keyword.arg is not None)
     elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
         yield node.attr

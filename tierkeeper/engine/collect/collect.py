@@ -38,7 +38,7 @@ from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, blobs, events, placements, refusals, unseen
 from tierkeeper.catalog.database import Database, catalog_now
-from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.rows import EndedArtifact
 from tierkeeper.engine import run_life
 from tierkeeper.engine.collect import judgement, survivors
 from tierkeeper.engine.collect.deletable import Verdict
@@ -57,7 +57,7 @@ _log = log.get(__name__)
 
 _BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
 _FORGOTTEN = 500  # copies that one transaction forgets
-_ENDED = 1000  # artifacts that one transaction gives their receipts: each is read whole, and their contents are locked
+_ENDED = 1000  # artifacts that one transaction gives their receipts: their contents are locked meanwhile
 _REPEAT_SECONDS = 60.0  # until a failed delete is tried again
 _WAITED = 0.1  # of a lease: what waited longer before its deletion gets a new one
 _LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
@@ -385,7 +385,7 @@ def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | Non
     )
 
 
-def _destroyed(artifact: ArtifactRow, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
+def _destroyed(artifact: EndedArtifact, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
     """Return the receipt of a purged artifact whose content lost its last copy."""
     return events.of_artifact(
         artifact,

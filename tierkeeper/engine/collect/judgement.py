@@ -64,10 +64,10 @@ def judge_batch(
     chosen = {placement for placement, _ in candidates}
     of = in_order(blob for _, blob in candidates)
     moment = Moment.read(connection, engine)
-    copies = placements.of_blobs(connection, of)
     if seen is None:
-        of = [blob for blob in of if len(copies[blob]) > 1]
-    added = _needs(connection, moment, {blob: copies[blob] for blob in of})
+        of = in_order(placements.of_several(connection, of))
+    copies = placements.of_blobs(connection, of)
+    added = _needs(connection, moment, copies)
     late = engine.settings.engine.lease
     judged = JudgedCandidates()
     for blob in of:

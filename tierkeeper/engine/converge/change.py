@@ -1,6 +1,6 @@
 """The change that a commit makes to one artifact: pure, from the decision and the settlement of its blob's copies."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -56,7 +56,7 @@ def of_artifact(
         event = Retained
     if event is not None:
         changes["revision"] = row.revision + 1
-    new = replace(row, **changes, **retained, policy_id=policy.id)
+    new = row.changed(**changes, **retained, policy_id=policy.id)
     detail = "; ".join(decision.blocked) if decision.refused else ""
     if event is not None:
         return Change(row, new, event, Outcome.DONE, _label(event, new), detail)
