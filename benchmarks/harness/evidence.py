@@ -73,15 +73,18 @@ class Evidence:
 
     def now(self) -> datetime:
         """Return the catalog's time."""
-        return self._one(_NOW)
+        found: datetime = self._one(_NOW)
+        return found
 
     def ended(self, count: int) -> bool:
         """Return whether so many artifacts are purged, and no copy is left of any."""
-        return self._one(_ENDED, [count])
+        found: bool = self._one(_ENDED, [count])
+        return found
 
     def canaries(self, since: datetime) -> int:
         """Return the number of queues through which a canary came since then."""
-        return self._one(_CANARIES, [since])
+        found: int = self._one(_CANARIES, [since])
+        return found
 
     def counts(self, since: datetime) -> Mapping[str, int]:
         """Return the number of events since then, by type."""

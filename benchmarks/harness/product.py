@@ -57,7 +57,7 @@ class Product:
         """Wait until both workers answer, and Flower."""
         sender = Celery("benchmark_sender", set_as_current=False)
         sender.conf.update(shared_settings(self._env["TIERKEEPER_BROKER__URL"]))
-        self._wait_for(lambda: len(sender.control.ping(timeout=1.0)) >= WORKERS, what="the workers")
+        self._wait_for(lambda: len(sender.control.ping(timeout=1.0) or ()) >= WORKERS, what="the workers")
         self._wait_for(lambda: _listens(int(self._env["TIERKEEPER_FLOWER__PORT"])), what="Flower")
 
     def _wait_for(self, ready: Callable[[], bool], *, what: str) -> None:
