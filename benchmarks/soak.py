@@ -2,7 +2,7 @@
 
 Single messages ``store`` of 4 KiB come evenly; a policy moves each artifact from hot to warm at an age of ``--move``,
 and purges it at ``--purge``, in two buckets of one S3 server. Beat sends its sweeps each minute. Undo and grace are
-zero; all other settings are the defaults.
+zero, the brake's limit is out of reach, the log is JSON; all other settings are the defaults.
 
 The load that it can take is measured first, unless ``--rate`` gives it: ``--count`` messages at once, moved after one
 second and purged after five, with a rotation and a collect each second, until no copy is left. The five seconds that
@@ -11,9 +11,9 @@ the last one has to wait do not count, so that half of the rate is rather too mu
 Goals: every process stays below 200 MiB (the most that it ever held), and its memory is flat: the median of the last
 fifth of the time is at most 5 MiB above that of the second fifth (the first one warms up). Between the two lie 60 % of
 the time; in half an hour at 50 stores a second that is 54 000 artifacts, so that an object of a hundred bytes that each
-left behind would be seen. What the allocator holds back in a process with threads differs by 2 to 3 MiB from time to
-time, without an end. p99 from due to done is below two sweeps in each minute. Every artifact is stored, moved, purged
-and collected, and nothing reports an error.
+left behind would be seen. The rest is room for what the allocator holds back in a process with threads. p99 from due
+to done is below two sweeps in each minute. Every artifact is stored, moved, purged and collected, and nothing reports
+an error.
 
 In less than ten minutes neither growth nor waits are judged. ``--sweep`` has sweeps sent by this program too, for a
 short run that is not to wait for Beat.
