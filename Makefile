@@ -9,6 +9,7 @@ STAMP := $(VENV)/.installed
 COUNT ?= 200
 BENCH ?= s1_sweep s2_transition s3_purge s4_store s8_queue s9_workers s13_folders memory
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 PYTEST ?= $(BIN)/python -m pytest
 JOBS ?= 2
 PYTHONS ?= 3.13 3.14
@@ -17,7 +18,7 @@ ROWS ?=
 OUTPUT ?= table
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-s3 test-shipped test-docker test-pythons faults scale mutations rows bench lint \
+.PHONY: help install demo test coverage test-s3 test-shipped test-docker test-pythons faults scale mutations rows bench soak lint \
   format images lock clean clean-all
 
 help: ## print this
@@ -71,6 +72,9 @@ rows: install ## the rows of docs/reference/requirements.md, their tests and res
 
 bench: install ## the figures of docs/reference/benchmarks.md (BENCH="s2_transition" BENCH_ARGS="-n 2000")
 	@for figure in $(BENCH); do $(BIN)/python -m benchmarks.$$figure $(BENCH_ARGS) || exit 1; done
+
+soak: install ## half an hour of `tierkeeper up` at half load: memory, waits, errors (SOAK_ARGS="--minutes 10")
+	@$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
 lint: install ## linters, types, layers
 	@$(BIN)/ruff check -q . && echo "ruff check: ok"

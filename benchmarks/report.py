@@ -3,6 +3,7 @@
 ``python -m benchmarks.report``. The tables are those that the figures print; the plots show the same samples.
 """
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Final
 
 import matplotlib as mpl
 
-from benchmarks.harness import results, rounds
+from benchmarks.harness import goals, results, rounds
+from benchmarks.harness.goals import Goal
 from benchmarks.harness.rounds import Role, Samples
 
 mpl.use("svg")
@@ -27,6 +29,7 @@ GOALS: Final[Mapping[tuple[str, str], float]] = {
     ("s4_store", "(b) 100 in a task"): 0.75,
     ("s13_folders", "new"): 0.4,
 }
+_SOAK_PLOT: Final = "memory and waits over time"
 _KINDS: Final = ("program", "postgres", "store", "broker")
 _HEAD: Final = """# Speed
 
@@ -34,8 +37,8 @@ How fast tierkeeper is, beside what a user would use instead (the **peer**) and 
 machine and the same services do for a bare client with nothing of ours in the way. Times on a shared machine say
 little, so every figure is a ratio within one run; [how they are made](../reference/benchmarks.md) says more.
 
-This page is made by `python -m benchmarks.report` from `benchmarks/results/`, which `make bench BENCH_ARGS=--keep`
-writes.
+This page is made by `python -m benchmarks.report` from `benchmarks/results/`, which `make bench BENCH_ARGS=--keep` and
+`make soak SOAK_ARGS=--keep` write.
 
 ![shares of the limits](speed/shares.svg)
 
@@ -48,6 +51,7 @@ def main() -> None:
     PLOTS.mkdir(exist_ok=True)
     shares(kept)
     cpu(kept)
+    soak(kept)
     (DOCS / "speed.md").write_text(text(kept))
 
 
@@ -61,6 +65,9 @@ def section(kept: Mapping[str, Any]) -> str:
     machine = kept["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory'] // 2**30} GiB, Linux {machine['kernel']}"
     measured = f"Measured on {kept['at'][:10]}: {where}.\n"
+    if "goals" in kept:
+        table = goals.table([Goal(**goal) for goal in kept["goals"]])
+        return f"## {kept['title']}\n\n{kept['words']}\n\n![{_SOAK_PLOT}](speed/soak.svg)\n\n{table}\n{measured}"
     if "sides" not in kept:
         return f"## {kept['title']}\n\n{_steps(kept)}\n{measured}"
     table = rounds.table(kept["title"], rounds.of_json(kept), items=kept["items"], seed=kept["seed"])
@@ -135,6 +142,31 @@ def cpu(kept: Mapping[str, Any]) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(_KINDS), frameon=False)
     axes.invert_yaxis()
     _save(chart, "cpu")
+
+
+def soak(kept: Mapping[str, Any]) -> None:
+    """Plot the memory of each role of a soak over time and the waits of each minute, with their limits."""
+    if "soak" not in kept:
+        return
+    found = kept["soak"]
+    chart, (above, below) = plt.subplots(2, figsize=(8, 7), sharex=True)
+    minutes = [seconds / 60 for seconds in found["seconds"]]
+    for role, values in found["memory"].items():
+        above.plot(minutes, [math.nan if value is None else value for value in values], label=role, linewidth=1)
+    above.set_ylabel("memory, MiB (largest process)")
+    for step in ("moved", "purged"):
+        waits = found["waits"][step]
+        below.plot(
+            [each["minute"] for each in waits], [each["p99"] for each in waits], marker=".", label=f"{step}, p99"
+        )
+        below.plot([each["minute"] for each in waits], [each["p50"] for each in waits], "--", label=f"{step}, p50")
+    below.set_ylabel("seconds from due to done")
+    below.set_xlabel("minutes; red: what it must stay below")
+    for axes, limit in ((above, found["limits"]["memory"]), (below, found["limits"]["wait"])):
+        axes.axhline(limit, color="#e45756", linewidth=2)
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize=8)
+    _save(chart, "soak")
 
 
 def _save(chart: Any, name: str) -> None:  # noqa: ANN401  matplotlib's

@@ -1,4 +1,4 @@
-"""Measurements of the machine: CPU time by this process's family and by others, and a process's peak memory."""
+"""Measurements of the machine: CPU time by this process's family and by others, and a process's memory."""
 
 import ctypes
 import os
@@ -67,8 +67,17 @@ class Meter:
 
 def peak_memory(pid: int) -> int:
     """Return the most bytes that ``pid`` held in memory at once since it began (or since :func:`forget_peak`)."""
+    return _memory(pid, "VmHWM:")
+
+
+def resident_memory(pid: int) -> int:
+    """Return the bytes that ``pid`` holds in memory now, those that it shares with other processes included."""
+    return _memory(pid, "VmRSS:")
+
+
+def _memory(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(field):
             return int(line.split()[1]) * 1024
     return 0
 
@@ -78,18 +87,27 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
+def children(parent: int) -> list[int]:
+    """Return the processes that are children of ``parent`` themselves."""
+    return _by_parent().get(parent, [])
+
+
 def descendants(root: int) -> list[int]:
     """Return ``root`` and every process below it."""
-    parents = {pid: int(fields[2]) for pid, fields in _stats()}
-    children: dict[int, list[int]] = {}
-    for pid, parent in parents.items():
-        children.setdefault(parent, []).append(pid)
+    by_parent = _by_parent()
     family, pending = [], [root]
     while pending:
         pid = pending.pop()
         family.append(pid)
-        pending.extend(children.get(pid, ()))
+        pending.extend(by_parent.get(pid, ()))
     return family
+
+
+def _by_parent() -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for pid, fields in _stats():
+        found.setdefault(int(fields[2]), []).append(pid)
+    return found
 
 
 def _all() -> int:

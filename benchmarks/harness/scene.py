@@ -64,8 +64,8 @@ class Scene:
         """Make an empty database for a catalog."""
         self.catalog = self._databases.fresh()
 
-    def filled(self, tiers: Sequence[str], *, step: str, **options: str) -> dict[str, str]:
-        """Fill a fresh catalog with the objects as copies in the first of ``tiers``; return our processes' settings."""
+    def founded(self, tiers: Sequence[str], **options: str) -> dict[str, str]:
+        """Make a fresh catalog whose ``tiers`` are the buckets; return our processes' settings."""
         self.fresh_catalog()
         urls = {
             tier: services.tier(self.access, bucket, **options)
@@ -73,6 +73,11 @@ class Scene:
         }
         env = services.environment(self.place, catalog=self.catalog, tiers=urls, **self._more)
         services.init(env)
+        return env
+
+    def filled(self, tiers: Sequence[str], *, step: str, **options: str) -> dict[str, str]:
+        """Fill a fresh catalog with the objects as copies in the first of ``tiers``; return our processes' settings."""
+        env = self.founded(tiers, **options)
         filling.catalogue(self.catalog, self.made, tier=tiers[0], step=step)
         filling.tidy(self.catalog)
         return env
@@ -129,7 +134,12 @@ class Scene:
             commands.append(["bare", task, str(file), str(threads)])
         self.lanes.start(commands, {})
 
+    def stored(self, bucket: str) -> list[str]:
+        """Return the keys of a bucket's objects besides a tier's own files."""
+        bare = Bare(self.access)  # the server closes connections on which nothing came for long
+        return [key for key in bare.keys(bucket) if not own_objects.is_own(key)]
+
     def holds(self, bucket: str, count: int) -> None:
         """Raise AssertionError unless a bucket has ``count`` objects besides a tier's own files."""
-        objects = sum(not own_objects.is_own(key) for key in self.bare.keys(bucket))
+        objects = len(self.stored(bucket))
         assert objects == count, f"{bucket} has {objects} objects instead of {count}"

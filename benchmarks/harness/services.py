@@ -25,6 +25,7 @@ from tierkeeper.settings.settings import Settings, load
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from s3server import server as s3server
+from support.ports import free_ports
 from support.proxy import in_front_of
 from support.servers import started
 
@@ -76,6 +77,11 @@ def delayed(access: Access, seconds: float) -> Iterator[Access]:
     with in_front_of((host, int(port))) as proxy:
         proxy.to_server.delay = seconds
         yield replace(access, endpoint=f"http://127.0.0.1:{proxy.port}")
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens."""
+    return free_ports(1)[0]
 
 
 def tier(access: Access, bucket: str, **options: str) -> str:

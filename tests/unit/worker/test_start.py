@@ -88,6 +88,19 @@ def test_helper_processes_and_a_configuration_of_ones_own(folder: Path, tmp_path
     assert (done.returncode, done.stdout, mark.exists()) == (1, "1", False), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "kept"), [({}, str(start.FLOWER_TASKS)), ({"FLOWER_MAX_TASKS": "70"}, "70")], ids=["ours", "given"]
+)
+def test_flower_keeps_few_tasks(folder: Path, tmp_path: Path, environment: dict[str, str], kept: str) -> None:
+    """Its memory does not grow with each of 100 000 tasks; who wants more of them says so in its environment."""
+    own = tmp_path / "own.py"
+    told = "import os\nfrom tornado.options import options\nos.write(1, str(options.max_tasks).encode())\n"
+    own.write_text(told + "certfile = 'none'\n")
+    command = [sys.executable, "-P", "-m", "worker.start", "flower"]
+    done = _run(command, folder, FLOWER_CONF=str(own), **environment)
+    assert (done.returncode, done.stdout) == (1, kept), done.stderr
+
+
 def test_neither_threads_nor_django_look_there(folder: Path, tmp_path: Path) -> None:
     """Threads get our app and not Celery's default, which reads a file there; Django's support is left out."""
     mark = prepared.prepare(folder)
