@@ -14,8 +14,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from models.base import Base
-
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -26,14 +24,14 @@ _PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
 _DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
-def insert(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same keys, names of columns; a JSON column's value is a dict or a list.
 
     Raises ValueError where the keys differ, TypeError where a value within JSON is no JSON; rows before it may be
     inserted by then, so the transaction must not be committed.
     """
     for part in parts(rows):
-        connection.execute(_inserting(model, tuple(rows[0])), {"rows": part})
+        connection.execute(_inserting(table, tuple(rows[0])), {"rows": part})
 
 
 def columns(row: "DataclassInstance") -> dict[str, object]:
@@ -46,10 +44,10 @@ def _names(kind: "type[DataclassInstance]") -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind))
 
 
-def update(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+def update(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the same columns of many locked rows; each has ``id`` and the columns. Raises what ``insert`` raises."""
     for part in parts(rows):
-        connection.execute(_updating(model, tuple(rows[0])), {"rows": part})
+        connection.execute(_updating(table, tuple(rows[0])), {"rows": part})
 
 
 def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -83,17 +81,16 @@ def _plain(value: object) -> object:
 
 
 @lru_cache
-def _inserting(model: type[Base], names: tuple[str, ...]) -> sa.TextClause:
-    return sa.text(f"INSERT INTO {model.__tablename__} ({', '.join(names)}) SELECT * FROM {_recordset(model, names)}")
+def _inserting(table: sa.Table, names: tuple[str, ...]) -> sa.TextClause:
+    return sa.text(f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM {_recordset(table, names)}")
 
 
 @lru_cache
-def _updating(model: type[Base], names: tuple[str, ...]) -> sa.TextClause:
-    table = model.__tablename__
+def _updating(table: sa.Table, names: tuple[str, ...]) -> sa.TextClause:
     changes = ", ".join(f"{name} = w.{name}" for name in names if name != "id")
-    return sa.text(f"UPDATE {table} SET {changes} FROM {_recordset(model, names)} WHERE {table}.id = w.id")
+    return sa.text(f"UPDATE {table.name} SET {changes} FROM {_recordset(table, names)} WHERE {table.name}.id = w.id")
 
 
-def _recordset(model: type[Base], names: tuple[str, ...]) -> str:
-    typed = ", ".join(f"{name} {model.__table__.c[name].type.compile(dialect=_DIALECT)}" for name in names)
+def _recordset(table: sa.Table, names: tuple[str, ...]) -> str:
+    typed = ", ".join(f"{name} {table.c[name].type.compile(dialect=_DIALECT)}" for name in names)
     return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS w({typed})"

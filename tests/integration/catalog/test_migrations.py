@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from support.callers import TESTER
 
-from models.base import Base
+from models.tables import METADATA
 from tierkeeper.base.errors import CatalogNotReady, CatalogReadOnly, CatalogRefused, CatalogUnavailable
 from tierkeeper.catalog import migrate, revisions, unreadable
 from tierkeeper.catalog.database import Database, take_time
@@ -220,7 +220,7 @@ def test_models_and_migrations_agree(database_url: str) -> None:
                 "include_name": lambda name, kind, _: kind != "table" or not str(name).startswith("events_"),
             },
         )
-        differences = compare_metadata(context, Base.metadata)
+        differences = compare_metadata(context, METADATA)
     assert differences == []
 
 
@@ -237,7 +237,7 @@ def test_the_checks_of_models_and_migrations_agree(database_url: str) -> None:
 
     seen = 0
     with connected(database_url).connect() as connection:
-        for table in Base.metadata.sorted_tables:
+        for table in METADATA.sorted_tables:
             made = conditions(connection, table.name)
             connection.execute(sa.text(f"CREATE TEMPORARY TABLE said (LIKE {table.name})"))
             for check in (each for each in table.constraints if isinstance(each, sa.CheckConstraint)):
