@@ -5,7 +5,7 @@ type in ``Column``, else of that for its annotation. Keys are UUIDv7 made by the
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import DateTime, Dialect, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -24,7 +24,7 @@ METADATA: Final = MetaData(
 )
 TIMESTAMPTZ: Final = DateTime(timezone=True)
 TEXTS: Final = ARRAY(Text())
-JSON_OBJECT: Final = JSONB(none_as_null=True)  # None is NULL, not JSON's null
+JSON_OBJECT: Final[JSONB[dict[str, Any]]] = JSONB(none_as_null=True)  # None is NULL, not JSON's null
 
 
 class Xid8(UserDefinedType[int]):

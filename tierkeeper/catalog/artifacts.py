@@ -269,7 +269,7 @@ def first_stored(connection: sa.Connection, ref: Ref) -> datetime | None:
     return found
 
 
-def versions_of(ref: Ref) -> sa.Select[tuple[UUID]]:
+def versions_of(ref: Ref) -> sa.Select[UUID]:
     """Return the query of the ids that ``ref`` names: one version, or without one all of the name."""
     named = (NAME.c.tenant == ref.tenant, NAME.c.workflow == ref.workflow, NAME.c.name == ref.name)
     one = () if ref.version is None else (ARTIFACT.c.version == ref.version,)

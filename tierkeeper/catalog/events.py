@@ -198,7 +198,7 @@ def query(
     connection: sa.Connection,
     *,
     tenant: str | None = None,
-    subjects: Sequence[UUID] | sa.Select[tuple[UUID]] | None = None,
+    subjects: Sequence[UUID] | sa.Select[UUID] | None = None,
     type_: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,

@@ -11,9 +11,8 @@ from tierkeeper.base.quantities import Unusable, format_duration, parse_duration
 from tierkeeper.base.secrets import masked_url
 from tierkeeper.base.states import Temperature
 from tierkeeper_client import service_urls
-from tierkeeper_client.contract import INLINE_LIMIT
 from tierkeeper_client.errors import InvalidInput
-from tierkeeper_client.limits import DEFAULT, MOST_DEPTH, Bounds
+from tierkeeper_client.limits import DEFAULT, INLINE_LIMIT, MOST_DEPTH, Bounds
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.urls import UnusableUrl
 

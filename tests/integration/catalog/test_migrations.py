@@ -15,7 +15,7 @@ from tierkeeper.base.errors import CatalogNotReady, CatalogReadOnly, CatalogRefu
 from tierkeeper.catalog import migrate, revisions, unreadable
 from tierkeeper.catalog.database import Database, take_time
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine.operations import maintain
+from tierkeeper.engine.operations import months
 from tierkeeper.settings.groups import CatalogSettings
 from tierkeeper.settings.settings import load
 
@@ -175,7 +175,7 @@ def test_a_schema_of_its_own(postgres_url: str) -> None:
 
 def partitions_made(connection: sa.Connection) -> bool:
     """Make the partitions of events, which call functions of the catalog's own."""
-    return bool(maintain.make_partitions(connection))
+    return bool(months.make_partitions(connection))
 
 
 def test_half_a_catalog_is_not_made(postgres_url: str) -> None:

@@ -9,7 +9,7 @@ from tierkeeper.catalog import identity, migrate, revisions
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
-from tierkeeper.engine.operations.maintain import make_partitions
+from tierkeeper.engine.operations.months import make_partitions
 from tierkeeper.engine.operations.probing import ask_all
 from tierkeeper.engine.policies import in_force, recompute
 from tierkeeper.engine.trust import places
