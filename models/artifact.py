@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -5,16 +6,20 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Column,
     ForeignKey,
     Index,
     LargeBinary,
+    Named,
+    Table,
+    Text,
+    TypedColumns,
     UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import JSON_OBJECT, METADATA, TEXTS, TIMESTAMPTZ
 from tierkeeper_client.times import END_YEAR, FIRST_YEAR
 
 #: the columns with times
@@ -64,70 +69,73 @@ UNREADABLE_ARTIFACT: Final = " OR ".join(
 )
 
 
-class Artifact(Base):
+class ArtifactColumns(TypedColumns):
     """One version of a named thing. ``wanted`` is what its last commit wanted; ``retain_until`` only grows."""
 
-    __tablename__ = "artifacts"
-    __table_args__ = (
-        UniqueConstraint("name_id", "version"),
-        CheckConstraint("version >= 1", name="version_from_one"),
-        CheckConstraint("state IN ('live', 'deleted', 'purged')", name="state_known"),
-        CheckConstraint("(state = 'deleted') <= (purge_at IS NOT NULL)", name="deleted_has_purge_at"),
-        CheckConstraint("state <> 'purged' OR cardinality(wanted) = 0", name="purged_wants_nothing"),
-        CheckConstraint("state = 'purged' OR blob_id IS NOT NULL", name="only_purged_lacks_content"),
-        CheckConstraint("(retain_until IS NULL) = (retain_mode IS NULL)", name="retention_is_whole"),
-        CheckConstraint("retain_mode IN ('governance', 'compliance')", name="retain_mode_known"),
-        CheckConstraint("(override_kind IS NULL) = (override_tiers IS NULL)", name="override_is_whole"),
-        CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
-        CheckConstraint(f"NOT ({UNREADABLE_ARTIFACT})", name="readable"),
-        # any number of artifacts may have one content: what they want is one row for each wish, purged ones come first
-        Index("ix_artifacts_blob_wanted", "blob_id", "wanted", postgresql_where=text("blob_id IS NOT NULL")),
-        Index("ix_artifacts_tenant_state", "tenant", "state"),
-        Index("ix_artifacts_sha256", "sha256"),
-        Index("ix_artifacts_created_at", "created_at"),
-        Index("ix_artifacts_ended", "state", postgresql_where=text("state <> 'live'")),
-        Index(
-            "ix_artifacts_tags",
-            "tags",
-            postgresql_using="gin",
-            postgresql_ops={"tags": "jsonb_path_ops"},
-            postgresql_where=text("tags <> '{}'::jsonb"),
-        ),
-        Index(
-            "ix_artifacts_deleted_by",
-            "tenant",
-            "deleted_at",
-            "deleted_by",
-            postgresql_where=text("deleted_by IS NOT NULL"),
-        ),
-    )
+    id: Named[UUID] = Column(primary_key=True)
+    name_id: Named[UUID] = Column(ForeignKey("names.id"))
+    tenant: Named[str] = Column(Text, ForeignKey("tenants.id"))
+    version: Named[int]
+    blob_id: Named[UUID | None] = Column(ForeignKey("blobs.id"))
+    sha256: Named[bytes] = Column(LargeBinary)
+    size: Named[int] = Column(BigInteger)  # bytes of the content
+    content_type: Named[str] = Column(Text)
+    metadata: Named[dict[str, Any]] = Column(JSON_OBJECT, server_default=text("'{}'::jsonb"))
+    tags: Named[dict[str, Any]] = Column(JSON_OBJECT, server_default=text("'{}'::jsonb"))
+    created_at: Named[datetime] = Column(TIMESTAMPTZ)  # the age counts from here; may lie before stored_at (imports)
+    stored_at: Named[datetime] = Column(TIMESTAMPTZ, server_default=func.now())
+    accessed_at: Named[datetime | None] = Column(TIMESTAMPTZ)
+    policy_id: Named[UUID | None] = Column(ForeignKey("policies.id"))
+    state: Named[str] = Column(Text, server_default="live")
+    wanted: Named[Sequence[str]] = Column(TEXTS)
+    deleted_at: Named[datetime | None] = Column(TIMESTAMPTZ)
+    # the policy that deleted it; null after a `purge` or an approved deletion
+    deleted_by: Named[str | None] = Column(Text)
+    purge_at: Named[datetime | None] = Column(TIMESTAMPTZ)
+    purged_at: Named[datetime | None] = Column(TIMESTAMPTZ)
+    retain_until: Named[datetime | None] = Column(TIMESTAMPTZ)
+    retain_mode: Named[str | None] = Column(Text)
+    archived_tiers: Named[Sequence[str] | None] = Column(TEXTS)  # set by `archive`, in the place of the policy's phases
+    override_kind: Named[str | None] = Column(Text)
+    override_tiers: Named[Sequence[str] | None] = Column(TEXTS)
+    override_until: Named[datetime | None] = Column(TIMESTAMPTZ)
+    not_before: Named[datetime | None] = Column(TIMESTAMPTZ)  # an undeleted artifact is not purged by a policy before
+    revision: Named[int] = Column(BigInteger, server_default="1")  # of its last event
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    name_id: Mapped[UUID] = mapped_column(ForeignKey("names.id"))
-    tenant: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
-    version: Mapped[int]
-    blob_id: Mapped[UUID | None] = mapped_column(ForeignKey("blobs.id"))
-    sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the content
-    content_type: Mapped[str]
-    # "metadata" is SQLAlchemy's own name
-    meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
-    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    created_at: Mapped[datetime]  # the age counts from here; may lie before stored_at (imports)
-    stored_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    accessed_at: Mapped[datetime | None]
-    policy_id: Mapped[UUID | None] = mapped_column(ForeignKey("policies.id"))
-    state: Mapped[str] = mapped_column(server_default="live")
-    wanted: Mapped[list[str]]
-    deleted_at: Mapped[datetime | None]
-    deleted_by: Mapped[str | None]  # the policy that deleted it; null after a `purge` or an approved deletion
-    purge_at: Mapped[datetime | None]
-    purged_at: Mapped[datetime | None]
-    retain_until: Mapped[datetime | None]
-    retain_mode: Mapped[str | None]
-    archived_tiers: Mapped[list[str] | None]  # set by `archive`, in the place of the policy's phases
-    override_kind: Mapped[str | None]
-    override_tiers: Mapped[list[str] | None]
-    override_until: Mapped[datetime | None]
-    not_before: Mapped[datetime | None]  # an undeleted artifact is not purged by a policy before
-    revision: Mapped[int] = mapped_column(BigInteger, server_default="1")  # of its last event
+
+ARTIFACTS: Final = Table(
+    "artifacts",
+    METADATA,
+    ArtifactColumns,
+    UniqueConstraint("name_id", "version"),
+    CheckConstraint("version >= 1", name="version_from_one"),
+    CheckConstraint("state IN ('live', 'deleted', 'purged')", name="state_known"),
+    CheckConstraint("(state = 'deleted') <= (purge_at IS NOT NULL)", name="deleted_has_purge_at"),
+    CheckConstraint("state <> 'purged' OR cardinality(wanted) = 0", name="purged_wants_nothing"),
+    CheckConstraint("state = 'purged' OR blob_id IS NOT NULL", name="only_purged_lacks_content"),
+    CheckConstraint("(retain_until IS NULL) = (retain_mode IS NULL)", name="retention_is_whole"),
+    CheckConstraint("retain_mode IN ('governance', 'compliance')", name="retain_mode_known"),
+    CheckConstraint("(override_kind IS NULL) = (override_tiers IS NULL)", name="override_is_whole"),
+    CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
+    CheckConstraint(f"NOT ({UNREADABLE_ARTIFACT})", name="readable"),
+    # any number of artifacts may have one content: what they want is one row for each wish, purged ones come first
+    Index("ix_artifacts_blob_wanted", "blob_id", "wanted", postgresql_where=text("blob_id IS NOT NULL")),
+    Index("ix_artifacts_tenant_state", "tenant", "state"),
+    Index("ix_artifacts_sha256", "sha256"),
+    Index("ix_artifacts_created_at", "created_at"),
+    Index("ix_artifacts_ended", "state", postgresql_where=text("state <> 'live'")),
+    Index(
+        "ix_artifacts_tags",
+        "tags",
+        postgresql_using="gin",
+        postgresql_ops={"tags": "jsonb_path_ops"},
+        postgresql_where=text("tags <> '{}'::jsonb"),
+    ),
+    Index(
+        "ix_artifacts_deleted_by",
+        "tenant",
+        "deleted_at",
+        "deleted_by",
+        postgresql_where=text("deleted_by IS NOT NULL"),
+    ),
+)

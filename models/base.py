@@ -1,23 +1,30 @@
-"""The base of all tables: names of constraints, time stamps with a zone, UUIDv7 keys made by the application."""
+"""What all tables share: the metadata with its names of constraints, and the types that Python's do not tell.
+
+A column is stated as :class:`sqlalchemy.TypedColumns` has it: NOT NULL unless its annotation has ``| None``, of the SQL
+type in ``Column``, else of that for its annotation. Keys are UUIDv7 made by the application.
+"""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, ClassVar
-from uuid import UUID
+from typing import Any, Final
 
-from sqlalchemy import DateTime, Dialect, MetaData, Text, Uuid
+from sqlalchemy import DateTime, Dialect, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import UserDefinedType
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
+#: a table is in it once its module is imported; :mod:`models.tables` imports all of them
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+TIMESTAMPTZ: Final = DateTime(timezone=True)
+TEXTS: Final = ARRAY(Text())
+JSON_OBJECT: Final[JSONB[dict[str, Any]]] = JSONB(none_as_null=True)  # None is NULL, not JSON's null
 
 
 class Xid8(UserDefinedType[int]):
@@ -36,16 +43,3 @@ class Xid8(UserDefinedType[int]):
 
 
 ischema_names["xid8"] = Xid8
-
-
-class Base(DeclarativeBase):
-    """The declarative base; Python types map to PostgreSQL's."""
-
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: DateTime(timezone=True),
-        UUID: Uuid(),
-        str: Text(),
-        list[str]: ARRAY(Text()),
-        dict[str, Any]: JSONB(none_as_null=True),
-    }

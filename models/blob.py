@@ -1,22 +1,35 @@
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, LargeBinary, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    LargeBinary,
+    Named,
+    Table,
+    Text,
+    TypedColumns,
+    UniqueConstraint,
+)
 
-from models.base import Base
+from models.base import METADATA
 
 
-class Blob(Base):
+class BlobColumns(TypedColumns):
     """Content, once a dedup scope. Its row is the lock for every decision about the content (R12)."""
 
-    __tablename__ = "blobs"
-    __table_args__ = (
-        UniqueConstraint("scope", "sha256"),
-        CheckConstraint("octet_length(sha256) = 32", name="sha256_is_32_bytes"),
-        CheckConstraint("size >= 0", name="size_not_negative"),
-    )
+    id: Named[UUID] = Column(primary_key=True)
+    scope: Named[str] = Column(Text)
+    sha256: Named[bytes] = Column(LargeBinary)
+    size: Named[int] = Column(BigInteger)  # bytes of the content
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    scope: Mapped[str]
-    sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the content
+
+BLOBS: Final = Table(
+    "blobs",
+    METADATA,
+    BlobColumns,
+    UniqueConstraint("scope", "sha256"),
+    CheckConstraint("octet_length(sha256) = 32", name="sha256_is_32_bytes"),
+    CheckConstraint("size >= 0", name="size_not_negative"),
+)

@@ -1,40 +1,42 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Text, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, Column, Index, Named, Table, Text, TypedColumns, func, text
 
-from models.base import Base, Xid8
+from models.base import JSON_OBJECT, METADATA, TIMESTAMPTZ, Xid8
 
 
-class Event(Base):
+class EventColumns(TypedColumns):
     """One line of the audit log: append-only (trigger), partitioned by month of ``at``."""
 
-    __tablename__ = "events"
-    __table_args__ = (
-        Index("ix_events_at", "at"),
-        Index("ix_events_tenant_at", "tenant", "at"),
-        Index("ix_events_type_at", "type", "at"),
-        Index("ix_events_cluster_xid_subject_revision", "cluster", "xid", "subject", "revision"),
-        {"postgresql_partition_by": "RANGE (at)"},
-    )
-
-    subject: Mapped[UUID] = mapped_column(primary_key=True)  # an artifact, a placement, a policy, a run
-    revision: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
-    type: Mapped[str]
-    tenant: Mapped[str | None]
-    workflow: Mapped[str | None]
-    name: Mapped[str | None]
-    version: Mapped[int | None]
-    actor: Mapped[str]
-    before: Mapped[dict[str, Any] | None]  # both by type: the payload classes of tierkeeper/audit
-    after: Mapped[dict[str, Any] | None]
-    policy: Mapped[str | None]  # rule and policy version
-    run_id: Mapped[UUID | None]
-    correlation: Mapped[str | None]
-    age_days: Mapped[float | None]
+    subject: Named[UUID] = Column(primary_key=True)  # an artifact, a placement, a policy, a run
+    revision: Named[int] = Column(BigInteger, primary_key=True)
+    at: Named[datetime] = Column(TIMESTAMPTZ, primary_key=True, server_default=func.now())
+    type: Named[str] = Column(Text)
+    tenant: Named[str | None] = Column(Text)
+    workflow: Named[str | None] = Column(Text)
+    name: Named[str | None] = Column(Text)
+    version: Named[int | None]
+    actor: Named[str] = Column(Text)
+    before: Named[dict[str, Any] | None] = Column(JSON_OBJECT)  # both by type: the payload classes of tierkeeper/audit
+    after: Named[dict[str, Any] | None] = Column(JSON_OBJECT)
+    policy: Named[str | None] = Column(Text)  # rule and policy version
+    run_id: Named[UUID | None]
+    correlation: Named[str | None] = Column(Text)
+    age_days: Named[float | None]
     # the order of events (R33): the catalog's server and timeline, and the transaction that wrote the event
-    cluster: Mapped[str] = mapped_column(Text(collation="C"), server_default=text("events_cluster()"))
-    xid: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
+    cluster: Named[str] = Column(Text(collation="C"), server_default=text("events_cluster()"))
+    xid: Named[int] = Column(Xid8, server_default=text("pg_current_xact_id()"))
+
+
+EVENTS: Final = Table(
+    "events",
+    METADATA,
+    EventColumns,
+    Index("ix_events_at", "at"),
+    Index("ix_events_tenant_at", "tenant", "at"),
+    Index("ix_events_type_at", "type", "at"),
+    Index("ix_events_cluster_xid_subject_revision", "cluster", "xid", "subject", "revision"),
+    postgresql_partition_by="RANGE (at)",
+)

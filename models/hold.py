@@ -1,31 +1,34 @@
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, ForeignKey, Index, Named, Table, Text, TypedColumns, func, text
 
-from models.base import Base
+from models.base import METADATA, TIMESTAMPTZ
 
 
-class Hold(Base):
+class HoldColumns(TypedColumns):
     """A named legal hold on an artifact; any number, each name once while active."""
 
-    __tablename__ = "holds"
-    __table_args__ = (
-        Index(
-            "uq_holds_active",
-            "artifact_id",
-            "name",
-            unique=True,
-            postgresql_where=text("released_at IS NULL"),
-        ),
-    )
+    id: Named[UUID] = Column(primary_key=True)
+    artifact_id: Named[UUID] = Column(ForeignKey("artifacts.id"))
+    name: Named[str] = Column(Text)
+    by: Named[str] = Column(Text)
+    reason: Named[str] = Column(Text)
+    at: Named[datetime] = Column(TIMESTAMPTZ, server_default=func.now())
+    released_by: Named[str | None] = Column(Text)
+    released_at: Named[datetime | None] = Column(TIMESTAMPTZ)
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    artifact_id: Mapped[UUID] = mapped_column(ForeignKey("artifacts.id"))
-    name: Mapped[str]
-    by: Mapped[str]
-    reason: Mapped[str]
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
-    released_by: Mapped[str | None]
-    released_at: Mapped[datetime | None]
+
+HOLDS: Final = Table(
+    "holds",
+    METADATA,
+    HoldColumns,
+    Index(
+        "uq_holds_active",
+        "artifact_id",
+        "name",
+        unique=True,
+        postgresql_where=text("released_at IS NULL"),
+    ),
+)

@@ -1,19 +1,24 @@
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, ForeignKey, Named, Table, Text, TypedColumns, UniqueConstraint
 
-from models.base import Base
+from models.base import METADATA
 
 
-class Name(Base):
+class NameColumns(TypedColumns):
     """The head of (tenant, workflow, name); its row is locked to assign the next version number."""
 
-    __tablename__ = "names"
-    __table_args__ = (UniqueConstraint("tenant", "workflow", "name"),)
+    id: Named[UUID] = Column(primary_key=True)
+    tenant: Named[str] = Column(Text, ForeignKey("tenants.id"))
+    workflow: Named[str] = Column(Text)
+    name: Named[str] = Column(Text)
+    latest_version: Named[int]
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    tenant: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
-    workflow: Mapped[str]
-    name: Mapped[str]
-    latest_version: Mapped[int]
+
+NAMES: Final = Table(
+    "names",
+    METADATA,
+    NameColumns,
+    UniqueConstraint("tenant", "workflow", "name"),
+)

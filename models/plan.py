@@ -1,25 +1,30 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, Named, Table, Text, TypedColumns, func, text
 
-from models.base import Base
+from models.base import JSON_OBJECT, METADATA, TIMESTAMPTZ
 
 
-class Plan(Base):
+class PlanColumns(TypedColumns):
     """The stored actions of a run to come, with the policy versions that they rest on and an end of validity."""
 
-    __tablename__ = "plans"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    as_of: Mapped[datetime]
-    policies: Mapped[dict[str, Any]]  # active: versions by name; candidates: documents that were not active
-    arguments: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # tenant; null: all
+    id: Named[UUID] = Column(primary_key=True)
+    as_of: Named[datetime] = Column(TIMESTAMPTZ)
+    # active: versions by name; candidates: documents that were not active
+    policies: Named[dict[str, Any]] = Column(JSON_OBJECT)
+    arguments: Named[dict[str, Any]] = Column(JSON_OBJECT, server_default=text("'{}'::jsonb"))  # tenant; null: all
     # rules, refused and brake, each a list of objects (engine/plans/stored.py); empty: not complete, cannot be applied
-    summary: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    by: Mapped[str]
-    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    expires_at: Mapped[datetime]
-    applied_run_id: Mapped[UUID | None]
+    summary: Named[dict[str, Any]] = Column(JSON_OBJECT, server_default=text("'{}'::jsonb"))
+    by: Named[str] = Column(Text)
+    made_at: Named[datetime] = Column(TIMESTAMPTZ, server_default=func.now())
+    expires_at: Named[datetime] = Column(TIMESTAMPTZ)
+    applied_run_id: Named[UUID | None]
+
+
+PLANS: Final = Table(
+    "plans",
+    METADATA,
+    PlanColumns,
+)

@@ -1,24 +1,30 @@
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Named, Table, Text, TypedColumns
 
-from models.base import Base
+from models.base import METADATA, TEXTS
 
 
-class PlanItem(Base):
+class PlanItemColumns(TypedColumns):
     """One item of a plan: the action for one artifact at one revision, and its reason."""
 
-    __tablename__ = "plan_items"
-    __table_args__ = (Index("ix_plan_items_artifact_id", "artifact_id"),)
+    plan_id: Named[UUID] = Column(ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True)
+    artifact_id: Named[UUID] = Column(primary_key=True)
+    revision: Named[int] = Column(BigInteger)
+    policy: Named[str] = Column(Text)  # name and version of the governing policy
+    action: Named[str] = Column(Text)
+    target: Named[Sequence[str]] = Column(TEXTS)  # tiers, hottest first
+    rule: Named[str] = Column(Text)
+    reason: Named[str] = Column(Text)
+    blocked: Named[str] = Column(Text, server_default="")  # why it would be refused
+    outcome: Named[str | None] = Column(Text)  # of the apply
 
-    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True)
-    artifact_id: Mapped[UUID] = mapped_column(primary_key=True)
-    revision: Mapped[int] = mapped_column(BigInteger)
-    policy: Mapped[str]  # name and version of the governing policy
-    action: Mapped[str]
-    target: Mapped[list[str]]  # tiers, hottest first
-    rule: Mapped[str]
-    reason: Mapped[str]
-    blocked: Mapped[str] = mapped_column(server_default="")  # why it would be refused
-    outcome: Mapped[str | None]  # of the apply
+
+PLAN_ITEMS: Final = Table(
+    "plan_items",
+    METADATA,
+    PlanItemColumns,
+    Index("ix_plan_items_artifact_id", "artifact_id"),
+)

@@ -1,29 +1,31 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, Index, Named, Table, Text, TypedColumns, UniqueConstraint, func, text
 
-from models.base import Base
+from models.base import JSON_OBJECT, METADATA, TIMESTAMPTZ
 
 
-class PolicyVersion(Base):
+class PolicyColumns(TypedColumns):
     """One version of a policy. The active one of a name is the newest without ``removed_at``."""
 
-    __tablename__ = "policies"
-    __table_args__ = (
-        UniqueConstraint("name", "version"),
-        Index("uq_policies_active", "name", unique=True, postgresql_where=text("removed_at IS NULL")),
-    )
+    id: Named[UUID] = Column(primary_key=True)
+    tenant: Named[str | None] = Column(Text)
+    name: Named[str] = Column(Text)
+    version: Named[int]
+    document: Named[dict[str, Any]] = Column(JSON_OBJECT)
+    built_in: Named[bool] = Column(server_default=text("false"))
+    active_from: Named[datetime] = Column(TIMESTAMPTZ, server_default=func.now())
+    removed_at: Named[datetime | None] = Column(TIMESTAMPTZ)  # superseded or removed
+    by: Named[str] = Column(Text)
+    imported_as: Named[str | None] = Column(Text)  # the name of the import that made it, or a version before it
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    tenant: Mapped[str | None]
-    name: Mapped[str]
-    version: Mapped[int]
-    document: Mapped[dict[str, Any]]
-    built_in: Mapped[bool] = mapped_column(server_default=text("false"))
-    active_from: Mapped[datetime] = mapped_column(server_default=func.now())
-    removed_at: Mapped[datetime | None]  # superseded or removed
-    by: Mapped[str]
-    imported_as: Mapped[str | None]  # the name of the import that made it, or a version before it
+
+POLICIES: Final = Table(
+    "policies",
+    METADATA,
+    PolicyColumns,
+    UniqueConstraint("name", "version"),
+    Index("uq_policies_active", "name", unique=True, postgresql_where=text("removed_at IS NULL")),
+)

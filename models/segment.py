@@ -1,22 +1,28 @@
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import BigInteger
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, Column, Named, Table, Text, TypedColumns
 
-from models.base import Base
+from models.base import METADATA, TEXTS, TIMESTAMPTZ
 
 
-class MonthSegment(Base):
+class SegmentColumns(TypedColumns):
     """A file with a month of events that was detached."""
 
-    __tablename__ = "segments"
+    since: Named[datetime] = Column(TIMESTAMPTZ, primary_key=True)  # the beginning of the month
+    file: Named[str] = Column(Text, primary_key=True)
+    until: Named[datetime] = Column(TIMESTAMPTZ)  # the beginning of the next month
+    events: Named[int] = Column(BigInteger)
+    size: Named[int] = Column(BigInteger)  # bytes of the file
+    sha256: Named[bytes]  # of the file
+    ends: Named[Sequence[str]] = Column(TEXTS)  # the position of each cluster's last event, the clusters in their order
+    detached_at: Named[datetime] = Column(TIMESTAMPTZ)
+    by: Named[str] = Column(Text)
 
-    since: Mapped[datetime] = mapped_column(primary_key=True)  # the beginning of the month
-    file: Mapped[str] = mapped_column(primary_key=True)
-    until: Mapped[datetime]  # the beginning of the next month
-    events: Mapped[int] = mapped_column(BigInteger)
-    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the file
-    sha256: Mapped[bytes]  # of the file
-    ends: Mapped[list[str]]  # the position of each cluster's last event, the clusters in their order
-    detached_at: Mapped[datetime]
-    by: Mapped[str]
+
+SEGMENTS: Final = Table(
+    "segments",
+    METADATA,
+    SegmentColumns,
+)

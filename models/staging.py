@@ -1,19 +1,24 @@
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Index, func
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, Index, Named, Table, Text, TypedColumns, func
 
-from models.base import Base
+from models.base import METADATA, TIMESTAMPTZ
 
 
-class StagedUpload(Base):
+class StagingColumns(TypedColumns):
     """A staged upload in the catalog: taken by a store, or adopted by maintain; deleted after ``expires_at``."""
 
-    __tablename__ = "staging"
-    __table_args__ = (Index("ix_staging_expires_at", "expires_at"),)
+    name: Named[UUID] = Column(primary_key=True)
+    state: Named[str] = Column(Text)  # taken | adopted
+    seen_at: Named[datetime] = Column(TIMESTAMPTZ, server_default=func.now())
+    expires_at: Named[datetime] = Column(TIMESTAMPTZ)
 
-    name: Mapped[UUID] = mapped_column(primary_key=True)
-    state: Mapped[str]  # taken | adopted
-    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    expires_at: Mapped[datetime]
+
+STAGING: Final = Table(
+    "staging",
+    METADATA,
+    StagingColumns,
+    Index("ix_staging_expires_at", "expires_at"),
+)

@@ -1,20 +1,24 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, Named, Table, Text, TypedColumns, func, text
 
-from models.base import Base
+from models.base import JSON_OBJECT, METADATA, TIMESTAMPTZ
 
 
-class Tenant(Base):
+class TenantColumns(TypedColumns):
     """A tenant; its dedup scope is fixed at its first store."""
 
-    __tablename__ = "tenants"
+    id: Named[str] = Column(Text, primary_key=True)  # the tenant's name
+    scope: Named[str] = Column(Text)  # dedup scope; equal to the id unless configured
+    key_reference: Named[str | None] = Column(Text)
+    state: Named[str] = Column(Text, server_default="active")
+    budgets: Named[dict[str, Any]] = Column(JSON_OBJECT, server_default=text("'{}'::jsonb"))
+    created_at: Named[datetime] = Column(TIMESTAMPTZ, server_default=func.now())
 
-    id: Mapped[str] = mapped_column(primary_key=True)  # the tenant's name
-    scope: Mapped[str]  # dedup scope; equal to the id unless configured
-    key_reference: Mapped[str | None]
-    state: Mapped[str] = mapped_column(server_default="active")
-    budgets: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+TENANTS: Final = Table(
+    "tenants",
+    METADATA,
+    TenantColumns,
+)

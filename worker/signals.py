@@ -51,7 +51,7 @@ def resolve_services(**_: object) -> None:
 
     What commands load on use is loaded here: children share what was loaded before the fork.
     """
-    for package in ("tierkeeper.catalog", "tierkeeper.engine"):
+    for package in ("tierkeeper.base", "tierkeeper.catalog", "tierkeeper.engine", "tierkeeper.keeper"):
         lazy.load(package)
     try:
         tierkeeper.keeper.refuse_clusters(config.settings())

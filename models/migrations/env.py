@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from models import Base
+from models.tables import METADATA
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     transaction_per_migration=True,
     in_use=context.config.attributes["in_use"],  # see models/migrations/online.py
 )

@@ -36,8 +36,8 @@ GROWING = (
         (
             Edit(
                 _BROWSE,
-                "    yield tenant, NAMES.c.workflow > after.workflow\n",
-                "    yield tenant, NAMES.c.workflow + '' > after.workflow\n",
+                "    yield tenant, NAME.c.workflow > after.workflow\n",
+                "    yield tenant, NAME.c.workflow + '' > after.workflow\n",
             ),
         ),
         _LARGE,
@@ -45,7 +45,7 @@ GROWING = (
     Mutant(
         "growth",
         "each page of a name's versions reads all those before it",
-        (Edit(_BROWSE, "ARTIFACTS.c.version > after.version)", "ARTIFACTS.c.version + 0 > after.version)"),),
+        (Edit(_BROWSE, "ARTIFACT.c.version > after.version)", "ARTIFACT.c.version + 0 > after.version)"),),
         _LARGE,
     ),
     Mutant(

@@ -59,11 +59,11 @@ TENANTS = (
     _dropped(
         "the matches of a policy",
         _BROWSE,
-        "            *of_tenant(NAMES.c.tenant, match.tenant),\n",
+        "            *of_tenant(NAME.c.tenant, match.tenant),\n",
         "",
         "test_a_policy_of_a_tenant_matches_its_artifacts",
     ),
-    _dropped("lists", _BROWSE, "        *of_tenant(NAMES.c.tenant, filter_.tenant),\n", "", f"{_OWN}one-find]"),
+    _dropped("lists", _BROWSE, "        *of_tenant(NAME.c.tenant, filter_.tenant),\n", "", f"{_OWN}one-find]"),
     _dropped(
         "parked artifacts",
         "tierkeeper/catalog/parked.py",
@@ -81,7 +81,7 @@ TENANTS = (
     _dropped(
         "events",
         "tierkeeper/catalog/events.py",
-        "    statement = statement.where(*of_tenant(Event.__table__.c.tenant, tenant))\n",
+        "    statement = statement.where(*of_tenant(EVENTS.c.tenant, tenant))\n",
         "",
         f"{_OWN}one-events]",
     ),

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from support.imports import imported
 
 from beat_schedule import BEAT_SCHEDULE
-from models import Base
+from models.tables import METADATA
 from tierkeeper.audit.lines import record
 from tierkeeper.base import metrics
 from tierkeeper.base.errors import SettingInvalid
@@ -281,14 +281,14 @@ def test_tables_are_documented() -> None:
     """The reference of the catalog has every table with every column, and no other; brackets say what is in one."""
     tables = [row for row in rows(REFERENCE / "catalog.md") if row[0].startswith("`")]
     found = {code(row[0])[0]: set(code(re.sub(r"\([^)]*\)", "", row[2]))) for row in tables}
-    assert found == {name: {column.name for column in table.columns} for name, table in Base.metadata.tables.items()}
+    assert found == {name: {column.name for column in table.columns} for name, table in METADATA.tables.items()}
 
 
 def test_the_architecture_has_the_tables() -> None:
     """Its table names the catalog's tables, but those that only name what is stored, or hold rules and uploads."""
     text = (ROOT / "ARCHITECTURE.md").read_text().split("## The tables")[1].split("\n## ")[0]
     named = {name for line in text.splitlines() if line.startswith("| `") for name in code(line.split("|")[1])}
-    assert named == set(Base.metadata.tables) - {"tenants", "policies", "holds", "staging"}
+    assert named == set(METADATA.tables) - {"tenants", "policies", "holds", "staging"}
 
 
 def test_fields_of_policies_are_documented() -> None:

@@ -26,7 +26,7 @@ EXCEPTIONS = {
     "engine/ingest/commit.py commit: schedule.put_deletes": _DATES,
     "engine/verbs/verbs.py _write_wish: schedule.put_deletes": _DATES,
     "engine/recovery/accept.py _accepted: identity.begin_line": "it locks the identity, which is locked already",
-    "engine/operations/maintain.py make_partitions: partitions.make_ahead": "a wait moves no month out of those made",
+    "engine/operations/months.py make_partitions: partitions.make_ahead": "a wait moves no month out of those made",
     "engine/read/access_times.py _write_times: schedule.lock": "the first moment tells only whether a policy asks",
 }
 _LOCKS = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|(?:KEY )?SHARE)\b(?! (?:OF \w+ )?SKIP LOCKED)|pg_advisory_xact_lock")

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 from support.move import dotted
 
-from models import Base
+from models.tables import METADATA
 from tierkeeper.settings.settings import effective, load
 from tierkeeper_client.contract import TaskName
 
@@ -232,7 +232,7 @@ def other_names() -> set[str]:
     """The dotted names of settings, and of groups of them, of tasks and of columns."""
     settings = [row.name.split(".") for row in effective(load(environ={}))]
     parts = {".".join(name[:length]) for name in settings for length in range(2, len(name) + 1)}
-    columns = {f"{table.name}.{column.name}" for table in Base.metadata.tables.values() for column in table.columns}
+    columns = {f"{table.name}.{column.name}" for table in METADATA.tables.values() for column in table.columns}
     return parts | columns | {task.value for task in TaskName}
 
 

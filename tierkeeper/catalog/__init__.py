@@ -9,4 +9,4 @@ from typing import TYPE_CHECKING
 from tierkeeper_client import lazy
 
 if not TYPE_CHECKING:
-    __getattr__ = lazy.submodules(__name__, "migrate")
+    __getattr__ = lazy.submodules(__name__)

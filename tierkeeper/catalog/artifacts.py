@@ -8,7 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Artifact, Name
+from models.artifact import ARTIFACTS
+from models.name import NAMES
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import recordset
@@ -44,9 +45,9 @@ COLUMNS = listed(
 )
 FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
 #: the same for the expression language
-ARTIFACTS: Final = Artifact.__table__.alias("a")
-NAMES: Final = Name.__table__.alias("n")
-NAMED: Final = ARTIFACTS.join(NAMES, NAMES.c.id == ARTIFACTS.c.name_id)
+ARTIFACT: Final = ARTIFACTS.alias("a")
+NAME: Final = NAMES.alias("n")
+NAMED: Final = ARTIFACT.join(NAME, NAME.c.id == ARTIFACT.c.name_id)
 
 _LOAD = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.id = ANY(:ids) ORDER BY a.id")
 _LOCK = sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
@@ -269,11 +270,11 @@ def first_stored(connection: sa.Connection, ref: Ref) -> datetime | None:
     return found
 
 
-def versions_of(ref: Ref) -> sa.Select[tuple[UUID]]:
+def versions_of(ref: Ref) -> sa.Select[UUID]:
     """Return the query of the ids that ``ref`` names: one version, or without one all of the name."""
-    named = (NAMES.c.tenant == ref.tenant, NAMES.c.workflow == ref.workflow, NAMES.c.name == ref.name)
-    one = () if ref.version is None else (ARTIFACTS.c.version == ref.version,)
-    return sa.select(ARTIFACTS.c.id).select_from(NAMED).where(*named, *one)
+    named = (NAME.c.tenant == ref.tenant, NAME.c.workflow == ref.workflow, NAME.c.name == ref.name)
+    one = () if ref.version is None else (ARTIFACT.c.version == ref.version,)
+    return sa.select(ARTIFACT.c.id).select_from(NAMED).where(*named, *one)
 
 
 def take_names(
@@ -338,7 +339,7 @@ def insert(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
         }
         for row in rows
     ]
-    recordset.insert(connection, Artifact, new)
+    recordset.insert(connection, ARTIFACTS, new)
 
 
 def write_decided(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
@@ -359,7 +360,7 @@ def write_decided(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> Non
         }
         for row in rows
     ]
-    recordset.update(connection, Artifact, decided)
+    recordset.update(connection, ARTIFACTS, decided)
 
 
 def write_asked(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
@@ -380,7 +381,7 @@ def write_asked(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
         }
         for row in rows
     ]
-    recordset.update(connection, Artifact, asked)
+    recordset.update(connection, ARTIFACTS, asked)
 
 
 def write_revisions(connection: sa.Connection, revisions: Mapping[UUID, int]) -> None:

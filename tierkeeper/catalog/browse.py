@@ -7,11 +7,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from models import Placement
+from models.placement import PLACEMENTS
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts
-from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
+from tierkeeper.catalog.artifacts import ARTIFACT, NAME, NAMED
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import anew, typed, where_given
 from tierkeeper.catalog.tenant_filter import OF_TENANT, of_tenant
@@ -47,11 +47,11 @@ def page(
     connection: sa.Connection, filter_: Filter, *, after: ArtifactRow | None, limit: int | None
 ) -> list[ArtifactRow]:
     """Return the next artifacts that match, by tenant, workflow, name and version; none at the end."""
-    key = (NAMES.c.tenant, NAMES.c.workflow, NAMES.c.name, ARTIFACTS.c.version)
+    key = (NAME.c.tenant, NAME.c.workflow, NAME.c.name, ARTIFACT.c.version)
     statement = anew(sa.select(sa.text(artifacts.COLUMNS)).select_from(NAMED).where(*_fitting(filter_)))
     few = _few(connection, filter_)
     if few is not None:
-        statement = statement.where(ARTIFACTS.c.id == sa.any_(sa.bindparam("few", few, type_=ARRAY(sa.Uuid()))))
+        statement = statement.where(ARTIFACT.c.id == sa.any_(sa.bindparam("few", few, type_=ARRAY(sa.Uuid()))))
     statement = statement.order_by(*key)
     size = PAGE if limit is None else min(PAGE, limit)
     if after is None:
@@ -59,8 +59,8 @@ def page(
     rest: list[ArtifactRow] = []
     if filter_.all_versions:
         # asked for apart, by their own index: together, a page reads all versions of the name before these
-        further = (ARTIFACTS.c.name_id == after.name_id, ARTIFACTS.c.version > after.version)
-        of_name = statement.where(*further).order_by(None).order_by(ARTIFACTS.c.version)
+        further = (ARTIFACT.c.name_id == after.name_id, ARTIFACT.c.version > after.version)
+        of_name = statement.where(*further).order_by(None).order_by(ARTIFACT.c.version)
         rest = artifacts.read_rows(connection.execute(of_name.limit(size)))
     for beyond in _beyond(after):
         if len(rest) < size:
@@ -74,10 +74,10 @@ def _beyond(after: ArtifactRow) -> Iterator[Sequence[sa.ColumnElement[bool]]]:
     The index begins at none of them where one condition compares all three columns and another one gives the first of
     them, as that of a tenant does: it then reads all names before these, and the pages of a list cost its square.
     """
-    tenant, workflow = NAMES.c.tenant == after.tenant, NAMES.c.workflow == after.workflow
-    yield tenant, workflow, NAMES.c.name > after.name
-    yield tenant, NAMES.c.workflow > after.workflow
-    yield (NAMES.c.tenant > after.tenant,)
+    tenant, workflow = NAME.c.tenant == after.tenant, NAME.c.workflow == after.workflow
+    yield tenant, workflow, NAME.c.name > after.name
+    yield tenant, NAME.c.workflow > after.workflow
+    yield (NAME.c.tenant > after.tenant,)
 
 
 def _few(connection: sa.Connection, filter_: Filter) -> list[UUID] | None:
@@ -85,16 +85,16 @@ def _few(connection: sa.Connection, filter_: Filter) -> list[UUID] | None:
 
     PostgreSQL cannot tell how soon a list in the order of names meets what is rare.
     """
-    artifact = ARTIFACTS.c
+    artifact = ARTIFACT.c
     chosen = anew(sa.select(artifact.id).limit(FEW + 1))
     if filter_.sha256 is not None:
         chosen = chosen.where(_has_content(filter_.sha256))
     elif filter_.tags:
         chosen = chosen.where(_tagged(filter_.tags))
     elif filter_.tier is not None:
-        copy = Placement.__table__.alias("p")
+        copy = PLACEMENTS.alias("p")
         present = copy.c.state == PlacementState.PRESENT.value
-        chosen = chosen.join_from(copy, ARTIFACTS, artifact.blob_id == copy.c.blob_id)
+        chosen = chosen.join_from(copy, ARTIFACT, artifact.blob_id == copy.c.blob_id)
         chosen = chosen.where(copy.c.tier == filter_.tier, present)
     elif filter_.state not in {None, ArtifactState.LIVE}:
         chosen = chosen.where(_in_state(filter_.state))
@@ -117,15 +117,15 @@ def count_matching(connection: sa.Connection, match: Match) -> tuple[int, bool]:
 
     The second value is False where more than :data:`MOST_COUNTED` could fit: only so many of them were looked at.
     """
-    artifact = ARTIFACTS.c
+    artifact = ARTIFACT.c
     could = (
-        sa.select(NAMES.c.workflow, NAMES.c.name, artifact.content_type, artifact.size)
+        sa.select(NAME.c.workflow, NAME.c.name, artifact.content_type, artifact.size)
         .select_from(NAMED)
         .where(
             artifact.state == ArtifactState.LIVE.value,
-            *of_tenant(NAMES.c.tenant, match.tenant),
-            *where_given(match.workflow, lambda glob: sa.func.starts_with(NAMES.c.workflow, patterns.beginning(glob))),
-            *where_given(match.name, lambda glob: sa.func.starts_with(NAMES.c.name, patterns.beginning(glob))),
+            *of_tenant(NAME.c.tenant, match.tenant),
+            *where_given(match.workflow, lambda glob: sa.func.starts_with(NAME.c.workflow, patterns.beginning(glob))),
+            *where_given(match.name, lambda glob: sa.func.starts_with(NAME.c.name, patterns.beginning(glob))),
             *where_given(dict(match.tags) or None, _tagged),
         )
         .limit(MOST_COUNTED)
@@ -157,42 +157,42 @@ def counted_page(connection: sa.Connection, *, after: UUID, limit: int, tenant: 
 
 def _fitting(filter_: Filter) -> list[sa.ColumnElement[bool]]:
     return [
-        *of_tenant(NAMES.c.tenant, filter_.tenant),
-        *where_given(filter_.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
-        *where_given(filter_.name, lambda glob: _matches(NAMES.c.name, glob)),
-        *where_given(filter_.prefix, lambda prefix: sa.func.starts_with(NAMES.c.name, prefix)),
+        *of_tenant(NAME.c.tenant, filter_.tenant),
+        *where_given(filter_.workflow, lambda glob: _matches(NAME.c.workflow, glob)),
+        *where_given(filter_.name, lambda glob: _matches(NAME.c.name, glob)),
+        *where_given(filter_.prefix, lambda prefix: sa.func.starts_with(NAME.c.name, prefix)),
         *where_given(filter_.state, _in_state),
         *where_given(filter_.tier, _present),
         *where_given(filter_.tags or None, _tagged),
         *where_given(filter_.older_than, _older),
         *where_given(filter_.sha256, _has_content),
-        *([] if filter_.all_versions else [ARTIFACTS.c.version == NAMES.c.latest_version]),
+        *([] if filter_.all_versions else [ARTIFACT.c.version == NAME.c.latest_version]),
     ]
 
 
 def _in_state(state: ArtifactState) -> sa.ColumnElement[bool]:
     """Return the condition, of another state than live in the form that an index of these answers."""
-    condition = ARTIFACTS.c.state == state.value
+    condition = ARTIFACT.c.state == state.value
     return condition if state is ArtifactState.LIVE else sa.and_(condition, sa.text("a.state <> 'live'"))
 
 
 def _older(age: timedelta) -> sa.ColumnElement[bool]:
-    return ARTIFACTS.c.created_at <= sa.func.statement_timestamp() - age
+    return ARTIFACT.c.created_at <= sa.func.statement_timestamp() - age
 
 
 def _has_content(sha256: str) -> sa.ColumnElement[bool]:
-    return ARTIFACTS.c.sha256 == bytes.fromhex(sha256)
+    return ARTIFACT.c.sha256 == bytes.fromhex(sha256)
 
 
 def _tagged(tags: Mapping[str, str]) -> sa.ColumnElement[bool]:
     """Return the condition, in the form that the index of artifacts with tags answers."""
-    return sa.and_(ARTIFACTS.c.tags.contains(dict(tags)), sa.text("a.tags <> '{}'::jsonb"))
+    return sa.and_(ARTIFACT.c.tags.contains(dict(tags)), sa.text("a.tags <> '{}'::jsonb"))
 
 
 def _present(tier: str) -> sa.ColumnElement[bool]:
-    copy = Placement.__table__.alias("p").c
+    copy = PLACEMENTS.alias("p").c
     present = copy.state == PlacementState.PRESENT.value
-    return sa.exists().where(copy.blob_id == ARTIFACTS.c.blob_id, copy.tier == tier, present)
+    return sa.exists().where(copy.blob_id == ARTIFACT.c.blob_id, copy.tier == tier, present)
 
 
 def _matches(column: sa.ColumnElement[str], glob: str) -> sa.ColumnElement[bool]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from models import Command
+from models.command import COMMANDS
 from tierkeeper.base.errors import CommandConflict
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.statements import typed
@@ -68,4 +68,4 @@ def record(connection: sa.Connection, results: Sequence[tuple[DeliveredItem, dic
         }
         for d, result in results
     ]
-    recordset.insert(connection, Command, rows)
+    recordset.insert(connection, COMMANDS, rows)

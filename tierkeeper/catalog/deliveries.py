@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Delivery
+from models.delivery import DELIVERIES
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.catalog.statements import listed, where_given
 from tierkeeper.catalog.tenant_filter import of_tenant
@@ -126,7 +126,7 @@ _SKIP = sa.text("""
         parked_reason = coalesce(parked_reason, waiting_for), due_at = NULL, waiting_for = NULL, revision = revision + 1
     WHERE id = ANY(:ids)
 """)
-_TABLE = Delivery.__table__.c
+_TABLE = DELIVERIES.c
 _STATES = {
     None: sa.or_(_TABLE.parked_reason.is_not(None), _TABLE.due_at.is_not(None)),
     "parked": sa.and_(_TABLE.parked_reason.is_not(None), _TABLE.skipped_by.is_(None)),
@@ -233,7 +233,7 @@ def select(
     why = sa.func.lower(sa.func.coalesce(_TABLE.parked_reason, _TABLE.waiting_for))
     statement = (
         sa.select(sa.text(_COLUMNS))
-        .select_from(Delivery)
+        .select_from(DELIVERIES)
         .where(
             _STATES[state],
             _TELLS,

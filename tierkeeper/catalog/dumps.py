@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from models import Base
+from models.tables import METADATA
 from tierkeeper.catalog import partitions, revisions
 from tierkeeper.catalog.database import Database, catalog_now, take_time
 from tierkeeper.catalog.events import Horizon, horizon
@@ -35,12 +35,12 @@ class TableBytes(Protocol):
 
 def tables() -> list[str]:
     """Return the tables that a dump has, each after those it refers to; the events are exported apart."""
-    return [table.name for table in Base.metadata.sorted_tables if table.name != EVENTS]
+    return [table.name for table in METADATA.sorted_tables if table.name != EVENTS]
 
 
 def columns(table: str) -> list[str]:
     """Return the columns of a table, as this version of the code knows it."""
-    return [column.name for column in Base.metadata.tables[table].columns]
+    return METADATA.tables[table].c.keys()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from models import Event, History
+from models.event import EVENTS
+from models.history import HISTORY
 from tierkeeper.audit.artifacts import ArtifactPayload
 from tierkeeper.audit.kinds import EventType
 from tierkeeper.audit.payload import Payload
@@ -23,9 +24,9 @@ from tierkeeper.values.events import EventView
 
 _DAY = 86400.0
 _NO_SUBJECT = UUID(int=0)
-_COLUMNS = ", ".join(Event.__table__.columns.keys())
+_COLUMNS = ", ".join(EVENTS.c.keys())
 #: what happened, and what stays of it where its month is detached
-_LOGS = Event.__table__, History.__table__
+_LOGS = EVENTS, HISTORY
 #: true where an event's position is final: every transaction that could still come before it has ended
 _SETTLED = "(cluster <> events_cluster() OR xid < pg_snapshot_xmin(pg_current_snapshot()))"
 #: the clusters that wrote events, in the order of their first events; the present one is last
@@ -153,7 +154,7 @@ def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) ->
         }
         for line, (before, after) in zip(lines, sides, strict=True)
     ]
-    recordset.insert(connection, Event, rows)
+    recordset.insert(connection, EVENTS, rows)
 
 
 def next_revision(connection: sa.Connection, subject: UUID) -> int:
@@ -197,7 +198,7 @@ def query(
     connection: sa.Connection,
     *,
     tenant: str | None = None,
-    subjects: Sequence[UUID] | sa.Select[tuple[UUID]] | None = None,
+    subjects: Sequence[UUID] | sa.Select[UUID] | None = None,
     type_: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -210,8 +211,9 @@ def query(
     ``type_`` is a stored name of :class:`EventType`. One statement runs as long as the caller iterates.
     """
     order = sa.desc if newest_first else sa.asc
-    statement = sa.select(Event).order_by(order(Event.at), order(Event.subject), order(Event.revision))
-    statement = statement.where(*of_tenant(Event.__table__.c.tenant, tenant))
+    statement = sa.select(EVENTS, sa.literal_column(_SETTLED).label("settled"))
+    statement = statement.where(*of_tenant(EVENTS.c.tenant, tenant))
+    statement = statement.order_by(order(EVENTS.c.at), order(EVENTS.c.subject), order(EVENTS.c.revision))
     if subjects is not None:
         # one parameter, however many: a statement takes no more than 65 535
         wanted = (
@@ -219,18 +221,17 @@ def query(
             if isinstance(subjects, sa.Select)
             else sa.bindparam("subjects", list(subjects), ARRAY(sa.Uuid()))
         )
-        statement = statement.where(Event.subject == sa.func.any(wanted))
+        statement = statement.where(EVENTS.c.subject == sa.func.any(wanted))
     if type_ is not None:
-        statement = statement.where(Event.type == type_)
+        statement = statement.where(EVENTS.c.type == type_)
     if since is not None:
-        statement = statement.where(Event.at >= since)
+        statement = statement.where(EVENTS.c.at >= since)
     if until is not None:
-        statement = statement.where(Event.at < until)
+        statement = statement.where(EVENTS.c.at < until)
     if limit is not None:
         statement = statement.limit(limit)
-    columns = statement.with_only_columns(*Event.__table__.c, sa.literal_column(_SETTLED).label("settled"))
     with connection.execution_options(yield_per=1000).execute(
-        anew(columns)
+        anew(statement)
     ) as rows:  # the caller may end before they do
         for row in rows:
             yield _view(row)

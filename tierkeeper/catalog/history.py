@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import History
+from models.history import HISTORY
 from tierkeeper.audit.kept import KEPT
 from tierkeeper.catalog import events
 from tierkeeper.catalog.partitions import Month
@@ -21,7 +21,7 @@ from tierkeeper.values.events import EventView
 
 _LIMIT: Final = 5000
 _KEPT: Final = sorted(KEPT)
-_COLUMNS: Final = History.__table__.columns.keys()
+_COLUMNS: Final = HISTORY.c.keys()
 _KEEP = sa.text(f"""
     WITH page AS MATERIALIZED (
         SELECT {listed(_COLUMNS)}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Hold
+from models.hold import HOLDS
 from tierkeeper.base.ids import new_id
 
 _UNDER = sa.text("""
@@ -27,7 +27,7 @@ _COUNT = sa.text("SELECT count(*) FROM holds WHERE name = :name AND released_at 
 def place(connection: sa.Connection, artifact: UUID, name: str, *, by: str, reason: str, now: datetime) -> None:
     """Put a hold on a locked (or new) artifact that has none of this name."""
     connection.execute(
-        sa.insert(Hold).values(id=new_id(), artifact_id=artifact, name=name, by=by, reason=reason, at=now)
+        sa.insert(HOLDS).values(id=new_id(), artifact_id=artifact, name=name, by=by, reason=reason, at=now)
     )
 
 

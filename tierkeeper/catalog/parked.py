@@ -8,26 +8,26 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Schedule
-from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
+from models.schedule import SCHEDULE
+from tierkeeper.catalog.artifacts import ARTIFACT, NAME, NAMED
 from tierkeeper.catalog.statements import where_given
 from tierkeeper.catalog.tenant_filter import of_tenant
 
 _STILL = sa.text("SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids) AND parked_reason IS NOT NULL")
 _END = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids)")
-_SCHEDULE = Schedule.__table__.alias("s")
-_CALLED = {"workflow": NAMES.c.workflow, "name": NAMES.c.name}
+_SCHEDULE = SCHEDULE.alias("s")
+_CALLED = {"workflow": NAME.c.workflow, "name": NAME.c.name}
 #: in the order of ParkedRow's fields
 _PARKED: sa.Select[*tuple[Any, ...]] = sa.select(
     _SCHEDULE.c.artifact_id,
     _SCHEDULE.c.tenant,
     *_CALLED.values(),
-    ARTIFACTS.c.version,
+    ARTIFACT.c.version,
     _SCHEDULE.c.step,
     _SCHEDULE.c.parked_reason,
     _SCHEDULE.c.attempts,
     _SCHEDULE.c.due_at,
-).select_from(_SCHEDULE.join(NAMED, ARTIFACTS.c.id == _SCHEDULE.c.artifact_id))
+).select_from(_SCHEDULE.join(NAMED, ARTIFACT.c.id == _SCHEDULE.c.artifact_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def select(
         _SCHEDULE.c.artifact_id > after,
         *of_tenant(_SCHEDULE.c.tenant, tenant),
         *(_CALLED[name].regexp_match(value) for name, value in like.items() if value is not None),
-        *where_given(version, lambda number: ARTIFACTS.c.version == number),
+        *where_given(version, lambda number: ARTIFACT.c.version == number),
         *where_given(
             reason, lambda text: sa.func.strpos(sa.func.lower(_SCHEDULE.c.parked_reason), sa.func.lower(text)) > 0
         ),

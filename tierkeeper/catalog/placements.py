@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Placement
+from models.placement import PLACEMENTS
 from tierkeeper.base.content import PLAIN
 from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog import recordset
@@ -216,12 +216,12 @@ def load(connection: sa.Connection, ids: Collection[UUID]) -> list[PlacementRow]
 def intend(connection: sa.Connection, rows: Sequence[NewIntent]) -> None:
     """Insert ``copying`` rows, before the first byte is written (R1)."""
     state = PlacementState.COPYING.value
-    recordset.insert(connection, Placement, [{**recordset.columns(row), "state": state} for row in rows])
+    recordset.insert(connection, PLACEMENTS, [{**recordset.columns(row), "state": state} for row in rows])
 
 
 def add_present(connection: sa.Connection, row: NewCopy) -> None:
     """Insert a copy that was found in a store, with its bytes verified; its blob is locked."""
-    recordset.insert(connection, Placement, [recordset.columns(row)])
+    recordset.insert(connection, PLACEMENTS, [recordset.columns(row)])
 
 
 def commit(

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Plan, PlanItem
+from models.plan import PLANS
+from models.plan_item import PLAN_ITEMS
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.statements import listed, typed
@@ -80,7 +81,7 @@ def begin(
     """Record a plan that is being made; it cannot be applied before :func:`finish`."""
     identity = new_id()
     values = {"id": identity, "as_of": as_of, "policies": dict(policies), "arguments": dict(arguments), "by": by}
-    connection.execute(sa.insert(Plan).values(**values, made_at=now, expires_at=now + expires))
+    connection.execute(sa.insert(PLANS).values(**values, made_at=now, expires_at=now + expires))
     return identity
 
 
@@ -100,7 +101,7 @@ class NewItem:
 
 def add(connection: sa.Connection, plan: UUID, rows: Sequence[NewItem]) -> None:
     """Write some items of a plan."""
-    recordset.insert(connection, PlanItem, [{**recordset.columns(row), "plan_id": plan} for row in rows])
+    recordset.insert(connection, PLAN_ITEMS, [{**recordset.columns(row), "plan_id": plan} for row in rows])
 
 
 def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any]) -> None:
@@ -110,15 +111,15 @@ def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any])
 
 def load(connection: sa.Connection, plan: UUID, *, lock: bool = False) -> StoredPlan | None:
     """Return a plan, locked until the transaction ends if asked."""
-    statement = sa.select(*Plan.__table__.c).where(Plan.id == plan)
+    statement = sa.select(PLANS).where(PLANS.c.id == plan)
     row = connection.execute(statement.with_for_update() if lock else statement).first()
     return None if row is None else _stored(row)
 
 
 def latest(connection: sa.Connection, *, limit: int) -> list[PlanView]:
     """Return the newest plans; those of a clock that was ahead come last, since when they were made is not known."""
-    ahead = Plan.made_at > sa.func.statement_timestamp()
-    statement = sa.select(*Plan.__table__.c).order_by(ahead, Plan.made_at.desc(), Plan.id.desc()).limit(limit)
+    ahead = PLANS.c.made_at > sa.func.statement_timestamp()
+    statement = sa.select(PLANS).order_by(ahead, PLANS.c.made_at.desc(), PLANS.c.id.desc()).limit(limit)
     return [_stored(row).view for row in connection.execute(statement)]
 
 

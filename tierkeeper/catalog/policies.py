@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import PolicyVersion
+from models.policy import POLICIES
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.statements import typed
 
@@ -60,7 +60,7 @@ def edition(connection: sa.Connection) -> tuple[str, datetime]:
 
 def active(connection: sa.Connection) -> list[PolicyRow]:
     """Return the active version of every policy."""
-    return _select(connection, PolicyVersion.removed_at.is_(None))
+    return _select(connection, POLICIES.c.removed_at.is_(None))
 
 
 def every(connection: sa.Connection) -> list[PolicyRow]:
@@ -70,7 +70,7 @@ def every(connection: sa.Connection) -> list[PolicyRow]:
 
 def of_name(connection: sa.Connection, name: str) -> list[PolicyRow]:
     """Return all versions of one policy."""
-    return _select(connection, PolicyVersion.name == name)
+    return _select(connection, POLICIES.c.name == name)
 
 
 def labels(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, str]:
@@ -102,7 +102,7 @@ def last_versions(connection: sa.Connection, names: Collection[str]) -> dict[str
 def add(connection: sa.Connection, versions: Sequence[NewVersion], *, now: datetime) -> None:
     """Make new versions the active ones of their names."""
     remove(connection, [version.name for version in versions], now=now)
-    recordset.insert(connection, PolicyVersion, [recordset.columns(version) for version in versions])
+    recordset.insert(connection, POLICIES, [recordset.columns(version) for version in versions])
 
 
 def mark_imported(connection: sa.Connection, names: Collection[str], *, imported_as: str) -> None:
@@ -116,6 +116,6 @@ def remove(connection: sa.Connection, names: Collection[str], *, now: datetime) 
 
 
 def _select(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[PolicyRow]:
-    columns = (PolicyVersion.__table__.c[name] for name in PolicyRow.__dataclass_fields__)
-    statement = sa.select(*columns).where(condition).order_by(PolicyVersion.name, PolicyVersion.version)
+    columns = (POLICIES.c[name] for name in PolicyRow.__dataclass_fields__)
+    statement = sa.select(*columns).where(condition).order_by(POLICIES.c.name, POLICIES.c.version)
     return [PolicyRow(*row) for row in connection.execute(statement)]

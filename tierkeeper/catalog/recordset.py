@@ -18,7 +18,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from models.base import Base
 from tierkeeper.base.by_class import ByClass
 
 if TYPE_CHECKING:
@@ -31,20 +30,20 @@ _PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
 _DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
-def insert(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same keys, names of columns; a JSON column's value is a dict or a list.
 
     Raises ValueError where the keys differ, TypeError where a value within JSON is no JSON; rows before it may be
     inserted by then, so the transaction must not be committed.
     """
-    for part in _column_parts(model, rows):
-        connection.execute(_inserting(model, tuple(part)), part)
+    for part in _column_parts(table, rows):
+        connection.execute(_inserting(table, tuple(part)), part)
 
 
-def update(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+def update(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the same columns of many locked rows; each has ``id`` and the columns. Raises what ``insert`` raises."""
-    for part in _column_parts(model, rows):
-        connection.execute(_updating(model, tuple(part)), part)
+    for part in _column_parts(table, rows):
+        connection.execute(_updating(table, tuple(part)), part)
 
 
 def columns(row: "DataclassInstance") -> dict[str, object]:
@@ -72,7 +71,7 @@ def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"[{','.join(texts)}]"
 
 
-def _column_parts(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+def _column_parts(table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
     """Yield the columns of the rows, each as an array of JSON; of too many rows for one statement in halves."""
     if not rows:
         return
@@ -81,13 +80,13 @@ def _column_parts(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Itera
     if different is not None:
         msg = f"rows of one statement have the columns {sorted(names)} and {sorted(different)}"
         raise ValueError(msg)
-    part = {name: _column([row[name] for row in rows], model.__table__.c[name].type) for name in names}
+    part = {name: _column([row[name] for row in rows], table.c[name].type) for name in names}
     if len(rows) == 1 or sum(map(len, part.values())) <= _MOST:
         yield part
         return
     half = len(rows) // 2
-    yield from _column_parts(model, rows[:half])
-    yield from _column_parts(model, rows[half:])
+    yield from _column_parts(table, rows[:half])
+    yield from _column_parts(table, rows[half:])
 
 
 def _column(values: Sequence[Any], kind: sa.types.TypeEngine[Any]) -> str:
@@ -132,31 +131,31 @@ def _array(items: tuple[str, ...]) -> str:
 
 
 @lru_cache
-def _inserting(model: type[Base], names: tuple[str, ...]) -> sa.TextClause:
-    read = ", ".join(_read(model, name) for name in names)
-    return sa.text(f"INSERT INTO {model.__tablename__} ({', '.join(names)}) SELECT {read} FROM {_source(model, names)}")
+def _inserting(table: sa.Table, names: tuple[str, ...]) -> sa.TextClause:
+    read = ", ".join(_read(table, name) for name in names)
+    return sa.text(f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {read} FROM {_source(table, names)}")
 
 
 @lru_cache
-def _updating(model: type[Base], names: tuple[str, ...]) -> sa.TextClause:
-    table = model.__tablename__
-    changes = ", ".join(f"{name} = {_read(model, name)}" for name in names if name != "id")
-    return sa.text(f"UPDATE {table} SET {changes} FROM {_source(model, names)} WHERE {table}.id = {_read(model, 'id')}")
+def _updating(table: sa.Table, names: tuple[str, ...]) -> sa.TextClause:
+    changes = ", ".join(f"{name} = {_read(table, name)}" for name in names if name != "id")
+    return sa.text(
+        f"UPDATE {table.name} SET {changes} FROM {_source(table, names)} WHERE {table.name}.id = {_read(table, 'id')}"
+    )
 
 
-def _read(model: type[Base], name: str) -> str:
+def _read(table: sa.Table, name: str) -> str:
     """Return the expression of a column's value."""
-    kind = model.__table__.c[name].type
+    kind = table.c[name].type
     if isinstance(kind, sa.JSON):
         return f"nullif(w.{name}, 'null')"
     return f"CAST(w.{name} AS {kind.compile(dialect=_DIALECT)})"
 
 
-def _source(model: type[Base], names: tuple[str, ...]) -> str:
+def _source(table: sa.Table, names: tuple[str, ...]) -> str:
     """Return the FROM item that has the columns' items in a row each."""
     of_json, of_text = "jsonb_array_elements", "jsonb_array_elements_text"
     arrays = (
-        f"{of_json if isinstance(model.__table__.c[name].type, sa.JSON) else of_text}(CAST(:{name} AS jsonb))"
-        for name in names
+        f"{of_json if isinstance(table.c[name].type, sa.JSON) else of_text}(CAST(:{name} AS jsonb))" for name in names
     )
     return f"ROWS FROM ({', '.join(arrays)}) AS w({', '.join(names)})"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Run
+from models.run import RUNS
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog.statements import typed
@@ -175,7 +175,7 @@ def _insert(
     identity = new_id()
     stored = {} if arguments is None else dict(arguments.as_json())
     row = {"kind": kind.value, "actor": actor, "tenant": tenant, "arguments": stored}
-    connection.execute(sa.insert(Run).values(id=identity, **row, **values))
+    connection.execute(sa.insert(RUNS).values(id=identity, **row, **values))
     return identity
 
 
@@ -193,7 +193,7 @@ class ApprovalRun:
     approval: Mapping[str, Any] | None
 
 
-_JUDGED = sa.select(*(Run.__table__.c[name] for name in ApprovalRun.__dataclass_fields__))
+_JUDGED = sa.select(*(RUNS.c[name] for name in ApprovalRun.__dataclass_fields__))
 
 
 def await_approval(
@@ -214,14 +214,14 @@ def judged(connection: sa.Connection, kind: RunKind, *states: RunState) -> list[
     """Return the runs of a kind in these states (awaiting approval, approved), oldest first."""
     chosen = [state.value for state in states]
     # the states as literals too, or the planner does not see that the partial index has them all
-    partial = Run.state.in_([sa.literal_column("'awaiting approval'"), sa.literal_column("'approved'")])
-    statement = _JUDGED.where(Run.kind == kind.value, Run.state.in_(chosen), partial)
-    return [_judged(row) for row in connection.execute(statement.order_by(Run.id))]
+    partial = RUNS.c.state.in_([sa.literal_column("'awaiting approval'"), sa.literal_column("'approved'")])
+    statement = _JUDGED.where(RUNS.c.kind == kind.value, RUNS.c.state.in_(chosen), partial)
+    return [_judged(row) for row in connection.execute(statement.order_by(RUNS.c.id))]
 
 
 def lock_for_approval(connection: sa.Connection, run: UUID) -> ApprovalRun | None:
     """Lock a run until the transaction ends; None if there is none."""
-    row = connection.execute(_JUDGED.where(Run.id == run).with_for_update()).first()
+    row = connection.execute(_JUDGED.where(RUNS.c.id == run).with_for_update()).first()
     return None if row is None else _judged(row)
 
 
@@ -292,7 +292,8 @@ def end_unasked(connection: sa.Connection, *, waits: str, kept: timedelta) -> in
 
 def state_of(connection: sa.Connection, run: UUID) -> tuple[RunState, RunKind, str | None, str] | None:
     """Return (state, kind, tenant, actor) of a run."""
-    row = connection.execute(sa.select(Run.state, Run.kind, Run.tenant, Run.actor).where(Run.id == run)).first()
+    columns = (RUNS.c.state, RUNS.c.kind, RUNS.c.tenant, RUNS.c.actor)
+    row = connection.execute(sa.select(*columns).where(RUNS.c.id == run)).first()
     return None if row is None else (RunState(row.state), RunKind(row.kind), row.tenant, row.actor)
 
 
@@ -314,16 +315,16 @@ def resume(connection: sa.Connection, run: UUID) -> bool:
 
 def view(connection: sa.Connection, run: UUID) -> RunView | None:
     """Return one run."""
-    found = _views(connection, sa.select(*Run.__table__.c).where(Run.id == run))
+    found = _views(connection, sa.select(RUNS).where(RUNS.c.id == run))
     return found[0] if found else None
 
 
 def latest(connection: sa.Connection, *, kind: RunKind | None, limit: int) -> list[RunView]:
     """Return the newest runs; those of a clock that was ahead come last, since when they began is not known."""
-    statement = sa.select(*Run.__table__.c).order_by(Run.started_at.desc())
+    statement = sa.select(RUNS).order_by(RUNS.c.started_at.desc())
     if kind is not None:
-        statement = statement.where(Run.kind == kind.value)
-    ahead = Run.started_at > sa.func.statement_timestamp()
+        statement = statement.where(RUNS.c.kind == kind.value)
+    ahead = RUNS.c.started_at > sa.func.statement_timestamp()
     found = _views(connection, statement.where(~ahead).limit(limit))
     return [*found, *_views(connection, statement.where(ahead).limit(limit - len(found)))]
 

@@ -4,26 +4,19 @@ import functools
 import os
 import platform
 import signal
+import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tierkeeper.embedded.errors import EmbeddedUnavailable, see_log
 from tierkeeper.embedded.process import alive, private_folder, private_log, run, wait_until
 from tierkeeper.embedded.wheels import wheel_folder
-from tierkeeper_client import lazy
-
-if TYPE_CHECKING:
-    import redis
-    import redis.backoff
-    import redis.retry
-else:
-    redis = lazy.module("redis")
 
 SERVICE = "Valkey"
 OWN_SERVER = "set TIERKEEPER_BROKER__URL to a Redis, Valkey or RabbitMQ of yours"
 LOADING = 60  # seconds that a start may take to load the saved data
+ANSWERING = 5  # seconds to wait for the answer to one PING
 STOPPING = 20  # seconds to wait for a stop before SIGKILL
 
 
@@ -81,16 +74,18 @@ class Valkey:
         return self.data / "valkey.pid"
 
     def _answers(self) -> bool:
-        try:
-            # without the client's retries, which back off for seconds
-            with redis.Redis(
-                unix_socket_path=str(self.socket),
-                socket_timeout=5,
-                retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-            ) as client:
-                return bool(client.ping())
-        except (redis.ConnectionError, redis.TimeoutError):  # BusyLoadingError is a ConnectionError
-            return False
+        """Return True where a PING is answered by PONG; while it loads its data, the answer is an error.
+
+        Without the client library, which takes long to load, for every command starts so.
+        """
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWERING)
+            try:
+                connection.connect(str(self.socket))
+                connection.sendall(b"PING\r\n")
+                return connection.makefile("rb").readline() == b"+PONG\r\n"
+            except OSError:
+                return False
 
 
 @functools.cache

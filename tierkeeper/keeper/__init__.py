@@ -9,6 +9,14 @@ records of messages, canaries, and sweeps that continue the runs of others.
 Not here: decisions and steps (``engine``), texts for people (``cli``), answers to messages (``tasks``).
 """
 
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)
+
+# the facade takes the resources from this package, each loaded when it is used
 from tierkeeper.keeper.facade import Keeper
 from tierkeeper.keeper.process import configure, current, refuse_clusters
 

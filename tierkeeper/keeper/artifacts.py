@@ -27,15 +27,7 @@ from tierkeeper.values.artifacts import (
     VerbResult,
 )
 from tierkeeper.values.progress import ProgressCallback
-from tierkeeper_client.contract import (
-    ArchiveArgs,
-    PromoteArgs,
-    PurgeArgs,
-    RestoreArgs,
-    StoreArgs,
-    UndeleteArgs,
-    VerbArgs,
-)
+from tierkeeper_client import contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class Artifacts:
 
     # -- store and read
 
-    def store(self, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
+    def store(self, args: "contract.StoreArgs", *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
         """Store one artifact; callers in this process may pass ``content`` instead of ``args.content``."""
         if content is None:
             return self.gathering.store(args, caller=caller)
@@ -65,7 +57,7 @@ class Artifacts:
 
     def store_many(
         self,
-        items: Sequence[StoreArgs | ItemError],
+        items: "Sequence[contract.StoreArgs | ItemError]",
         *,
         caller: Caller,
         contents: Mapping[int, ContentOpening] | None = None,
@@ -76,7 +68,7 @@ class Artifacts:
         """
         return ingest.store_many(self.engine, items, caller=caller, contents=contents)
 
-    def past_purge(self, items: Sequence[tuple[StoreArgs, int]], *, caller: Caller) -> list[bool]:
+    def past_purge(self, items: "Sequence[tuple[contract.StoreArgs, int]]", *, caller: Caller) -> list[bool]:
         """Return for each item, with its bytes, True if its policy would delete it as soon as it is stored."""
         return foresight.past_purge(self.engine, items, caller=caller)
 
@@ -124,27 +116,27 @@ class Artifacts:
 
     # -- verbs
 
-    def promote(self, args: PromoteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    def promote(self, args: "contract.PromoteArgs", *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
         """Move artifacts to one tier, in either direction, until the next phase of their policy begins."""
         return verbs.promote(self.engine, args, caller=caller, dry_run=dry_run)
 
-    def archive(self, args: ArchiveArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    def archive(self, args: "contract.ArchiveArgs", *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
         """Move artifacts to the coldest tier, for good."""
         return verbs.archive(self.engine, args, caller=caller, dry_run=dry_run)
 
-    def restore(self, args: RestoreArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    def restore(self, args: "contract.RestoreArgs", *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
         """Add a copy in the hottest tier, for a time or for good."""
         return verbs.restore(self.engine, args, caller=caller, dry_run=dry_run)
 
-    def purge(self, args: PurgeArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    def purge(self, args: "contract.PurgeArgs", *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
         """Delete artifacts now; they are destroyed after the undo window."""
         return verbs.purge(self.engine, args, caller=caller, dry_run=dry_run)
 
-    def undelete(self, args: UndeleteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    def undelete(self, args: "contract.UndeleteArgs", *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
         """Make deleted artifacts live again, while the undo window lasts."""
         return verbs.undelete(self.engine, args, caller=caller, dry_run=dry_run)
 
-    def ask(self, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
+    def ask(self, args: "contract.VerbArgs", *, caller: Caller) -> list[VerbResult]:
         """Write a verb's effect on the wanted tiers into the catalog and leave the copying to the next sweep."""
         return verbs.ask(self.engine, args, caller=caller)
 

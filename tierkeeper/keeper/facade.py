@@ -20,17 +20,19 @@ from tierkeeper.engine.mark_check import Marks
 from tierkeeper.engine.operations import deliveries, founding
 from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.trust.server_abilities import CatalogMemory
-from tierkeeper.keeper.artifacts import Artifacts
-from tierkeeper.keeper.deletes import Deletes
-from tierkeeper.keeper.events import Events
-from tierkeeper.keeper.health import HealthChecks
-from tierkeeper.keeper.parked import ParkedWork
-from tierkeeper.keeper.plans import Plans
-from tierkeeper.keeper.policies import Policies
-from tierkeeper.keeper.recovery import Recovery
-from tierkeeper.keeper.runs import Runs
-from tierkeeper.keeper.sweeps import Sweeps
-from tierkeeper.keeper.tiers import Tiers
+from tierkeeper.keeper import (
+    artifacts,
+    deletes,
+    events,
+    health,
+    parked,
+    plans,
+    policies,
+    recovery,
+    runs,
+    sweeps,
+    tiers,
+)
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import factory
@@ -149,59 +151,59 @@ class Keeper:
         return self._engine
 
     @property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> "artifacts.Artifacts":
         """Artifacts: store, read, select, explain, move and delete."""
-        return Artifacts(self.engine, self._access, self._gathering)
+        return artifacts.Artifacts(self.engine, self._access, self._gathering)
 
     @property
-    def tiers(self) -> Tiers:
+    def tiers(self) -> "tiers.Tiers":
         """Tiers: list, count their copies, adopt their places."""
-        return Tiers(self.engine)
+        return tiers.Tiers(self.engine)
 
     @property
-    def policies(self) -> Policies:
+    def policies(self) -> "policies.Policies":
         """Policies: apply, show, remove and test."""
-        return Policies(self.engine)
+        return policies.Policies(self.engine)
 
     @property
-    def sweeps(self) -> Sweeps:
+    def sweeps(self) -> "sweeps.Sweeps":
         """The periodic jobs: rotate, converge_due, collect, recompute, verify, reconcile, maintain."""
-        return Sweeps(self.engine)
+        return sweeps.Sweeps(self.engine)
 
     @property
-    def runs(self) -> Runs:
+    def runs(self) -> "runs.Runs":
         """Runs: list, and approve or reject those that await an approval."""
-        return Runs(self.engine)
+        return runs.Runs(self.engine)
 
     @property
-    def plans(self) -> Plans:
+    def plans(self) -> "plans.Plans":
         """Plans: the actions that a run would take; make, store and apply them."""
-        return Plans(self.engine)
+        return plans.Plans(self.engine)
 
     @property
-    def parked(self) -> ParkedWork:
+    def parked(self) -> "parked.ParkedWork":
         """Stuck artifacts and messages: list, retry and skip."""
-        return ParkedWork(self.engine)
+        return parked.ParkedWork(self.engine)
 
     @property
-    def events(self) -> Events:
+    def events(self) -> "events.Events":
         """The audit log."""
-        return Events(self.engine)
+        return events.Events(self.engine)
 
     @property
-    def deletes(self) -> Deletes:
+    def deletes(self) -> "deletes.Deletes":
         """The switch for physical deletes."""
-        return Deletes(self.engine)
+        return deletes.Deletes(self.engine)
 
     @property
-    def health(self) -> HealthChecks:
+    def health(self) -> "health.HealthChecks":
         """Health checks of the installation."""
-        return HealthChecks(self.engine)
+        return health.HealthChecks(self.engine)
 
     @property
-    def recovery(self) -> Recovery:
+    def recovery(self) -> "recovery.Recovery":
         """Operations on the catalog as a whole: dump, rebuild, examine, accept a restore."""
-        return Recovery(self.engine)
+        return recovery.Recovery(self.engine)
 
     @property
     def deliveries(self) -> "deliveries.Deliveries":

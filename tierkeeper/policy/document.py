@@ -1,12 +1,12 @@
 """Policy documents: parsed with line numbers for errors, written as YAML, and stored as jsonb."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
-
-import yaml
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.quantities import exact_size, format_share
@@ -18,7 +18,13 @@ from tierkeeper.policy.match import plain_type
 from tierkeeper.policy.nodes import Reader, line_of
 from tierkeeper.policy.rules import ACCESSED, CREATED, METADATA_PREFIX, Brake, Match, Phase, Policy, Retention
 from tierkeeper.policy.tiers import TierInfo, coldest_lockable
+from tierkeeper_client import lazy
 from tierkeeper_client.identifiers import check_segment
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = lazy.module("yaml")
 
 _T = TypeVar("_T")
 _FIELDS = ("name", "match", "clock", "write", "phases", "retention", "versions", "undo", "brake")

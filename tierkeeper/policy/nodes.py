@@ -1,15 +1,21 @@
 """Parses YAML and JSON into nodes with line numbers, so that every error names its line. Hostile text is refused."""
 
+from __future__ import annotations
+
 import difflib
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar
-
-import yaml
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid
 from tierkeeper.base.quantities import Unreadable, parse_share, parse_size
+from tierkeeper_client import lazy
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = lazy.module("yaml")
 
 N = TypeVar("N", int, float)
 

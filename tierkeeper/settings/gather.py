@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import BinaryIO, get_args
 
 from pydantic import BaseModel
-from pydantic_settings import BaseSettings
 
 from tierkeeper.base import ownership
 from tierkeeper.base.errors import SettingInvalid
@@ -61,7 +60,7 @@ class Given:
 
 
 def gather(
-    model: type[BaseSettings],
+    model: type[BaseModel],
     *,
     environ: Mapping[str, str] | None,
     config: Path | None,
@@ -94,7 +93,7 @@ def dotenv_value(name: str) -> str | None:
 
 
 def _everything(
-    model: type[BaseSettings],
+    model: type[BaseModel],
     process: Mapping[str, str],
     dotenv: Mapping[str, str],
     config: Path | None,

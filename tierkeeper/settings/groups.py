@@ -10,11 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tierkeeper.base.quantities import Unusable, format_duration, parse_duration, parse_size
 from tierkeeper.base.secrets import masked_url
 from tierkeeper.base.states import Temperature
-from tierkeeper_client import service_urls
-from tierkeeper_client.contract import INLINE_LIMIT
+from tierkeeper_client import mac, service_urls
 from tierkeeper_client.errors import InvalidInput
-from tierkeeper_client.limits import DEFAULT, MOST_DEPTH, Bounds
-from tierkeeper_client.mac import KeyRing
+from tierkeeper_client.limits import DEFAULT, INLINE_LIMIT, MOST_DEPTH, Bounds
 from tierkeeper_client.urls import UnusableUrl
 
 _STAGING = ("file", "s3")
@@ -72,7 +70,7 @@ def _absolute(value: Path) -> Path:
 
 def _message_keys(value: str) -> str:
     try:
-        KeyRing.parse(value)
+        mac.KeyRing.parse(value)
     except InvalidInput as error:
         raise Unusable(f"{error.data['problem']}.", error.data["fix"]) from None
     return value

@@ -5,8 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.quantities import Unusable
@@ -40,10 +39,10 @@ __all__ = ["SettingRow", "Settings", "TierSettings", "effective", "load"]
 TEMPERATURES = {"hot": "hot", "warm": "warm", "cold": "cold", "records": "hot"}
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting. :func:`load` reads all sources; the constructor takes only its arguments."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     home: Folder = Field(default=Path(".tierkeeper"), validate_default=True)  # all state of the embedded default
     home_group: str | None = None  # a group whose members may write to home and the files of settings
@@ -68,18 +67,6 @@ class Settings(BaseSettings):
     flower: FlowerSettings = Field(default_factory=FlowerSettings)
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted name: source of its value
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  the signature is pydantic's
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Use the arguments only: ``gather`` reads the other sources, to find contradictions and name each source."""
-        return (init_settings,)
 
     @model_validator(mode="before")
     @classmethod

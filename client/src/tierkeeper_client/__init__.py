@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["TierkeeperClient"]
 
-_contract = lazy.submodules(__name__, "contract")
+_submodule = lazy.submodules(__name__, "contract", "mac")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's __getattr__ returns any type
-    """Import the client, and with it Celery, on first access; the contract on the first access to something of it."""
+    """Import the client, and with it Celery, on first access; a submodule on the first access to something of it."""
     if name == "TierkeeperClient":
         from tierkeeper_client.client import TierkeeperClient  # noqa: PLC0415  lazy on purpose, see above
 
         return TierkeeperClient
-    return _contract(name)
+    return _submodule(name)

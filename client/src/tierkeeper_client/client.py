@@ -21,7 +21,7 @@ from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable, InvalidInput, NoStaging
 from tierkeeper_client.handle import Handle, cause_of
 from tierkeeper_client.identifiers import MAX_HEADER, check_text
-from tierkeeper_client.limits import DEFAULT, Bounds
+from tierkeeper_client.limits import DEFAULT, INLINE_LIMIT, Bounds
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.settings import QueueType, shared_settings
 from tierkeeper_client.signing import sign_messages
@@ -49,7 +49,7 @@ class TierkeeperClient:
         result_url: str | None = None,
         staging_url: str | None = None,
         *,
-        inline_limit: int = contract.INLINE_LIMIT,
+        inline_limit: int = INLINE_LIMIT,
         actor: str | None = None,
         keys: str | None = None,
         queue_type: QueueType | None = None,

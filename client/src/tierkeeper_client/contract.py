@@ -28,7 +28,6 @@ from tierkeeper_client.errors import FINAL_FIELD, InvalidInput
 from tierkeeper_client.identifiers import MAX_HEADER, check_name, check_segment
 from tierkeeper_client.limits import Bounds
 
-INLINE_LIMIT = 64 * 1024  # bytes; the worker's setting `inline_limit` decides, this is its default
 MAX_VERSION = 2**31 - 1  # the catalog's column
 MAX_URL = 2048  # characters of a source
 _LARGEST_NUMBER = 10**308  # of JSON; readers refuse integers of thousands of digits

@@ -26,6 +26,7 @@ class Bounds:
 
 
 DEFAULT: Final = Bounds()
+INLINE_LIMIT: Final = 64 * 1024  # bytes; the worker's setting `inline_limit` decides, this is its default
 
 
 def metadata_problem(metadata: Mapping[str, Any], limits: Bounds) -> str | None:

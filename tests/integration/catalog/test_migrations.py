@@ -10,12 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from support.callers import TESTER
 
-from models.base import Base
+from models.tables import METADATA
 from tierkeeper.base.errors import CatalogNotReady, CatalogReadOnly, CatalogRefused, CatalogUnavailable
 from tierkeeper.catalog import migrate, revisions, unreadable
 from tierkeeper.catalog.database import Database, take_time
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine.operations import maintain
+from tierkeeper.engine.operations import months
 from tierkeeper.settings.groups import CatalogSettings
 from tierkeeper.settings.settings import load
 
@@ -175,7 +175,7 @@ def test_a_schema_of_its_own(postgres_url: str) -> None:
 
 def partitions_made(connection: sa.Connection) -> bool:
     """Make the partitions of events, which call functions of the catalog's own."""
-    return bool(maintain.make_partitions(connection))
+    return bool(months.make_partitions(connection))
 
 
 def test_half_a_catalog_is_not_made(postgres_url: str) -> None:
@@ -220,7 +220,7 @@ def test_models_and_migrations_agree(database_url: str) -> None:
                 "include_name": lambda name, kind, _: kind != "table" or not str(name).startswith("events_"),
             },
         )
-        differences = compare_metadata(context, Base.metadata)
+        differences = compare_metadata(context, METADATA)
     assert differences == []
 
 
@@ -237,7 +237,7 @@ def test_the_checks_of_models_and_migrations_agree(database_url: str) -> None:
 
     seen = 0
     with connected(database_url).connect() as connection:
-        for table in Base.metadata.sorted_tables:
+        for table in METADATA.sorted_tables:
             made = conditions(connection, table.name)
             connection.execute(sa.text(f"CREATE TEMPORARY TABLE said (LIKE {table.name})"))
             for check in (each for each in table.constraints if isinstance(each, sa.CheckConstraint)):

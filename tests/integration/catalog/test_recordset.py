@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from support.callers import TESTER
 from support.house import House
 
-from models import Artifact, Event
+from models.artifact import ARTIFACTS
+from models.event import EVENTS
 from tierkeeper.catalog import recordset
 
 
@@ -21,7 +22,7 @@ def _event(**values: Any) -> dict[str, Any]:  # noqa: ANN401  any column of the 
 def _written(house: House, *batches: list[dict[str, Any]]) -> list[sa.Row[Any]]:
     def unit(connection: sa.Connection) -> None:
         for rows in batches:
-            recordset.insert(connection, Event, rows)
+            recordset.insert(connection, EVENTS, rows)
 
     house.keeper.engine.catalog.run(TESTER, unit)
     return house.sql("SELECT * FROM events WHERE type = 'told'")
@@ -60,5 +61,5 @@ def test_rows_of_different_columns_are_refused(house: House) -> None:
     (row,) = house.sql("SELECT id FROM artifacts")
     with pytest.raises(ValueError, match="not_before"):
         house.keeper.engine.catalog.run(
-            TESTER, recordset.update, Artifact, [{"id": row.id, "not_before": None}, {"id": uuid4()}]
+            TESTER, recordset.update, ARTIFACTS, [{"id": row.id, "not_before": None}, {"id": uuid4()}]
         )

@@ -22,7 +22,7 @@ from support.catalogs import FOLDERS
 from support.house import AT_ONCE, House
 from support.long_locks import Statement, held_together, long_locks
 
-from models import Base
+from models.tables import METADATA
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable, InvalidInput
 from tierkeeper.base.states import ArtifactState
@@ -111,7 +111,7 @@ def test_no_migration_locks_for_long(postgres_url: str) -> None:
     assert upgraded[0] == "0003"
     assert upgraded[-1] == revisions.head()
     assert {name: list(long_locks(statements)) for name, statements in found.items()} == {name: [] for name in upgraded}
-    tables = Base.metadata.tables.keys()
+    tables = METADATA.tables.keys()
     assert {name: list(held_together(statements, tables)) for name, statements in found.items()} == {
         name: [] for name in upgraded
     }
@@ -162,7 +162,7 @@ def test_what_is_a_long_lock(text: str, alone: bool, bad: bool) -> None:  # noqa
 )
 def test_what_is_held_together(texts: list[str], together: list[set[str]]) -> None:
     """The reader of migrations knows which tables a transaction locks, where others wait for one after another."""
-    tables = Base.metadata.tables.keys()
+    tables = METADATA.tables.keys()
     assert list(held_together([Statement(text) for text in texts], tables)) == together
     assert list(held_together([Statement(text, transaction=n) for n, text in enumerate(texts)], tables)) == (
         together if len(texts) == 1 else []

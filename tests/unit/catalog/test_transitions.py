@@ -34,7 +34,8 @@ INSERTED: dict[tuple[str, str], set[StrEnum]] = {
 #: against their table by tests/unit/engine/converge/test_change.py
 OF_ARTIFACTS = {("artifacts", "write_decided"), ("artifacts", "write_asked")}
 
-MODELS = {"Placement", "Run", "Artifact"}
+#: the tables with a state, as the models name them
+MODELS = {"PLACEMENTS", "RUNS", "ARTIFACTS"}
 INSERTING = re.compile(r"\bINSERT INTO (placements|runs|artifacts)\b")
 CHANGING = re.compile(r"\b(?:UPDATE|DELETE FROM) (placements|runs|artifacts)\b")
 SET = re.compile(r"(?:\bSET|,)\s*state\s*=\s*(?:'([\w ]+)'|(:state|w\.state)|)")
@@ -73,13 +74,13 @@ def rows(module: str, name: str, text: str) -> set[Row]:
     return {(start, end) for start in before for end in after}
 
 
-def orm() -> set[tuple[str, str]]:
+def expressed() -> set[tuple[str, str]]:
     """The functions that insert or update rows with a state by the expression language or as a recordset."""
     return {(path.stem, name) for path in CATALOG.glob("*.py") for name in writing(path.read_text())}
 
 
 def writing(code: str) -> set[str]:
-    """The functions of a module that write a table of a model with a state, and what it does so outside of them."""
+    """The functions of a module that write a table with a state, and what it does so outside of them."""
     tree = ast.parse(code)
     tables = {name for models in map(_constants, tree.body) for name in models} | MODELS
     found = set()
@@ -91,7 +92,7 @@ def writing(code: str) -> set[str]:
 
 
 def _constants(node: ast.stmt) -> set[str]:
-    """The names that a module gives to a model, its table or an alias of that."""
+    """The names that a module gives to a table or an alias of it."""
     match node:
         case ast.Assign(targets=targets, value=ast.expr() as value) if _named(value) & MODELS:
             return set().union(*map(_named, targets))
@@ -133,24 +134,24 @@ def test_no_statement_is_missed() -> None:
     assert len(list(statements())) == written
     assert written >= 29
     assert not [path.name for path in CATALOG.glob("*.py") if INSERTING.search(path.read_text())]
-    assert orm() == set(INSERTED) | OF_ARTIFACTS
+    assert expressed() == set(INSERTED) | OF_ARTIFACTS
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        "sa.update(Run)",
-        "sa.update(models.Run)",
-        "update(Run.__table__)",
-        "models.Run.__table__.update()",
-        "recordset.insert(connection, model=Run, rows=rows)",
-        "ROWS.update()",
+        "sa.update(RUNS)",
+        "sa.update(run.RUNS)",
+        "update(table=RUNS)",
+        "RUNS.update()",
+        "recordset.insert(connection, table=RUNS, rows=rows)",
+        "ENDED.update()",
     ],
 )
 def test_a_written_table_is_seen(code: str) -> None:
     """However the table is named, by a function or outside of one."""
-    assert writing(f"ROWS = Run.__table__.alias()\ndef end():\n    {code}") == {"end"}
-    assert writing(f"ROWS = Run.__table__.alias()\n_END = {code}") == {"the module"}
+    assert writing(f"ENDED = RUNS.alias()\ndef end():\n    {code}") == {"end"}
+    assert writing(f"ENDED = RUNS.alias()\n_END = {code}") == {"the module"}
 
 
 def test_a_statement_without_its_state_is_seen() -> None:

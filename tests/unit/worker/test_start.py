@@ -70,7 +70,9 @@ def test_what_up_starts_runs_nothing_of_the_working_folder(
 ) -> None:
     """Worker, Beat and Flower import from the installation alone, whatever lies where `up` was called."""
     mark = prepared.prepare(folder)
-    session = SimpleNamespace(settings=Settings(home=folder.parent / "home"), state=SimpleNamespace(config=None))
+    session = SimpleNamespace(
+        settings=Settings.model_validate({"home": folder.parent / "home"}), state=SimpleNamespace(config=None)
+    )
     program = programs.celery(cast("Session", session), name, *arguments)
     done = _run(program.command, folder, **program.environment)
     assert not mark.exists(), mark.read_text()

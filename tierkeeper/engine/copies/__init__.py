@@ -6,3 +6,10 @@ vouched for (:mod:`unvouched`), a new pin (:mod:`pins`), damage (:mod:`damage`),
 tiers want a copy, and which doomed copies are deleted, is decided elsewhere; how a store keeps an object is up to its
 adapter.
 """
+
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)

@@ -26,7 +26,7 @@ from tierkeeper.base.errors import CatalogLimited, CatalogUnavailable, Tierkeepe
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import ingest
 from tierkeeper.values.artifacts import StoreResult
-from tierkeeper_client.contract import InlineContent, StoreArgs
+from tierkeeper_client import contract
 
 MOST: Final = 100  # stores of one batch
 MOST_BYTES: Final = 8 * 1024 * 1024  # of their content, as it stands in the messages
@@ -39,7 +39,7 @@ PATIENCE: Final = 0.5
 class _Member:
     """A store that waits for its outcome, or leads."""
 
-    args: StoreArgs
+    args: "contract.StoreArgs"
     caller: Caller
     size: int
     woken: threading.Event = field(default_factory=threading.Event)
@@ -64,9 +64,9 @@ class Gathering:
         self._waiting: deque[_Member] = deque()
         self._leading: dict[int, float] = {}  # by the leader: when it began
 
-    def store(self, args: StoreArgs, *, caller: Caller) -> StoreResult:
+    def store(self, args: "contract.StoreArgs", *, caller: Caller) -> StoreResult:
         """Store one artifact with inline content; raises as :func:`ingest.store` does."""
-        if not isinstance(args.content, InlineContent):
+        if not isinstance(args.content, contract.InlineContent):
             return ingest.store(self._engine, args, caller=caller)
         member = _Member(args, caller.keyed(), len(args.content.data))
         batch: list[_Member] = []

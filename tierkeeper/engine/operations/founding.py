@@ -5,11 +5,11 @@ from functools import partial
 import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.catalog import identity, migrate
+from tierkeeper.catalog import identity, migrate, revisions
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
-from tierkeeper.engine.operations.maintain import make_partitions
+from tierkeeper.engine.operations.months import make_partitions
 from tierkeeper.engine.operations.probing import ask_all
 from tierkeeper.engine.policies import in_force, recompute
 from tierkeeper.engine.trust import places
@@ -44,8 +44,10 @@ def start(engine: Engine, *, caller: Caller) -> list[str]:
 
 
 def _catalog(engine: Engine, caller: Caller) -> list[str]:
-    created = migrate.upgrade(engine.settings.catalog.url or "")
     catalog = engine.catalog
+    with catalog.reading() as connection:
+        is_current = revisions.current(connection) == revisions.head()
+    created = [] if is_current else migrate.upgrade(engine.settings.catalog.url or "")  # Alembic takes long to load
     created += [f"partition {name}" for name in catalog.run(caller, make_partitions)]
     catalog.run(caller, _ensure_identity, by=caller.actor)
     return created

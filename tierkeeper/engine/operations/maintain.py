@@ -6,18 +6,17 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import mode_looks, partitions, refusals, runs, staging, unreadable
-from tierkeeper.catalog.database import catalog_now, clocks
+from tierkeeper.catalog import mode_looks, refusals, runs, staging, unreadable
+from tierkeeper.catalog.database import clocks
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
 from tierkeeper.engine.operations import ends
 from tierkeeper.engine.operations.deliveries import Deliveries
+from tierkeeper.engine.operations.months import make_partitions
 from tierkeeper.engine.plans import stored
 from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteState, ModesLook, ObjectKey
@@ -160,11 +159,6 @@ JOBS: Final = (
     _staging,
     _modes,
 )
-
-
-def make_partitions(connection: sa.Connection) -> list[str]:
-    """Make the partitions that are needed from now on; return those made."""
-    return partitions.make_ahead(connection, now=catalog_now(connection))
 
 
 def _register_unclaimed(engine: Engine, *, before: datetime | None, caller: Caller) -> tuple[int, Reason | None]:

@@ -241,7 +241,7 @@ def _write(
     events.append(connection, lines, at=now)
 
 
-def _event(subject: UUID, revision: int, payload: PolicyPayload, caller: Caller) -> events.Line:
+def _event(subject: UUID, revision: int, payload: PolicyPayload, caller: Caller) -> "events.Line":
     return events.Line(subject=subject, revision=revision, payload=payload, actor=caller.actor)
 
 

@@ -5,3 +5,10 @@ able to do (:mod:`server_abilities`).
 
 Not here: the check of a tier's mark around each store call (:mod:`tierkeeper.engine.mark_check`).
 """
+
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)

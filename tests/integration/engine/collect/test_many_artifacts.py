@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from support.house import LEASES_END, House
 
 from tierkeeper.catalog import artifacts
-from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.rows import EndedArtifact
 from tierkeeper.engine.collect import collect
 
 NAMES = [f"n{number}" for number in range(5)]
@@ -52,7 +52,7 @@ def test_each_artifact_has_one_receipt(ended: House) -> None:
     written = []
     release = artifacts.release_blobs
 
-    def released(*args: Any, **given: Any) -> list[ArtifactRow]:  # noqa: ANN401  handed on
+    def released(*args: Any, **given: Any) -> list[EndedArtifact]:  # noqa: ANN401  handed on
         written.append(release(*args, **given))
         return written[-1]
 
@@ -69,7 +69,7 @@ def test_a_death_between_the_receipts_leaves_the_rest_to_the_next(ended: House) 
     """The copy's row stays until all have theirs: the next collect repeats the delete, and continues."""
     release, calls = artifacts.release_blobs, iter(range(9))
 
-    def killed(connection: sa.Connection, *args: Any, **given: Any) -> list[ArtifactRow]:  # noqa: ANN401  handed on
+    def killed(connection: sa.Connection, *args: Any, **given: Any) -> list[EndedArtifact]:  # noqa: ANN401  handed on
         if next(calls) == 1:
             raise KeyboardInterrupt
         return release(connection, *args, **given)

@@ -51,7 +51,7 @@ def test_what_every_artifact_would_meet_ends_the_command_once(
         keeper=SimpleNamespace(artifacts=artifacts),
         output=Output(as_json=True),
         caller=Caller("tests"),
-        settings=Settings(home=tmp_path),
+        settings=Settings.model_validate({"home": tmp_path}),
     )
     targets = [bulk.Target(Ref("acme", "w", f"a{number}")) for number in range(300)]
     with pytest.raises(type(error)):

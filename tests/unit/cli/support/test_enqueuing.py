@@ -62,7 +62,7 @@ def items(folder: Path, names: str) -> list[FileItem]:
 
 def session(client: Client, folder: Path) -> Session:
     """A session that sends three items a message."""
-    settings = Settings(home=folder, limits=LimitsSettings(store_many=3))
+    settings = Settings.model_validate({"home": folder, "limits": LimitsSettings(store_many=3)})
     given = SimpleNamespace(client=client, settings=settings, output=Output(), caller=Caller("tests"))
     return cast("Session", given)
 

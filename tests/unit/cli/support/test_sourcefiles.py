@@ -15,7 +15,7 @@ from tierkeeper.settings.settings import Settings
 
 def walked(folder: Path, *, home: Path | None = None, follow: bool = False, compose: bool = False) -> SourceFiles:
     """Walk a folder with settings whose home is elsewhere."""
-    settings = Settings(home=home or folder.parent / "home")
+    settings = Settings.model_validate({"home": home or folder.parent / "home"})
     walk = Walk(settings, prefix="p/", follow=follow, compose=compose)
     walk.take(folder)
     return walk.result
@@ -134,7 +134,7 @@ def test_a_deep_tree_ends_nothing(folder: Path) -> None:
 
 def test_a_folder_that_is_named_twice_is_taken_once(folder: Path) -> None:
     """Each file is stored once, and none is called another one with its name."""
-    walk = Walk(Settings(home=folder.parent / "home"), prefix="", follow=False, compose=False)
+    walk = Walk(Settings.model_validate({"home": folder.parent / "home"}), prefix="", follow=False, compose=False)
     for named in (folder, Path(f"{folder}/"), folder):
         walk.take(named)
     walk.add(SourceFile(folder / "a.txt", "a.txt"))

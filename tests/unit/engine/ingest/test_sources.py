@@ -38,7 +38,7 @@ class Failing(io.BytesIO):
 @contextmanager
 def opened(folder: Path, given: BinaryIO) -> Iterator[sources.Body]:
     """The content of one store that was given as a file."""
-    with sources.opened(Settings(home=folder), ARGS, given) as body:
+    with sources.opened(Settings.model_validate({"home": folder}), ARGS, given) as body:
         yield body
 
 
