@@ -4,6 +4,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import LiteralString
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from support.proxy import in_front_of
 
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.catalog.database import Database, catalog_now, take_time
-from tierkeeper.catalog.statements import anew
+from tierkeeper.catalog.statements import anew, typed
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.groups import CatalogSettings
 
@@ -297,3 +298,22 @@ def test_a_slow_reader_of_events_is_waited_for(house: House) -> None:
         next(lines)
         time.sleep(0.5)
         assert len(list(lines)) == count - 1
+
+
+@pytest.mark.parametrize("given", [[], ["one"], ["one", None], [None, "one", "two"], [None]], ids=str)
+def test_ids_come_back_as_they_were(house: House, given: list[str | None]) -> None:
+    """Lists of ids go in binary form: their order, nulls among them and empty ones are the driver's own."""
+    ids = [None if each is None else uuid5(NAMESPACE_URL, each) for each in given]
+    asked = sa.text("SELECT ids, ids[1], array_length(ids, 1), pg_typeof(ids)::text FROM (SELECT :ids AS ids) AS w")
+    typed_ids = asked.bindparams(*typed(ids="uuid[]"))
+    with house.keeper.engine.catalog.reading() as connection:
+        row = connection.execute(typed_ids, {"ids": ids}).one()
+        found = set(connection.execute(sa.text("SELECT id FROM artifacts WHERE NOT id = ANY(:ids)"), {"ids": ids}))
+    assert tuple(row) == (ids, ids[0] if ids else None, len(ids) or None, "uuid[]")
+    assert bool(found) is (None not in ids)  # of a null nothing is known
+
+
+def test_lists_of_ids_and_texts_are_refused(house: House) -> None:
+    """Ids as text among ids are a mistake of the caller's, which no binary form hides."""
+    with house.keeper.engine.catalog.reading() as connection, pytest.raises(Exception, match="mixed types"):
+        connection.execute(sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids)"), {"ids": [uuid4(), "text"]})

@@ -35,6 +35,18 @@ def test_values_come_back_as_they_were(house: House) -> None:
     assert [{name: getattr(found[row["subject"]], name) for name in row} for row in rows] == rows
 
 
+def test_lists_of_texts_come_back_as_they_were(house: House) -> None:
+    """Whatever a text in a list has that arrays are written with, no list, and an empty one."""
+    house.store("b", b"second")
+    house.store("c", b"third")
+    lists: list[list[str] | None] = [['a"b', "\\", "{c,d}", "null", " ", "ä\u2028"], None, []]
+    ids = house.sql("SELECT id FROM artifacts ORDER BY id")
+    rows = [{"id": each.id, "archived_tiers": tiers} for each, tiers in zip(ids, lists, strict=True)]
+    house.keeper.engine.catalog.run(TESTER, recordset.update, ARTIFACTS, rows)
+    found = house.sql("SELECT archived_tiers FROM artifacts ORDER BY id")
+    assert [row.archived_tiers for row in found] == lists
+
+
 def test_many_rows_are_cut_into_statements(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much there is to write, no statement becomes longer than the server takes."""
     monkeypatch.setattr(recordset, "_MOST", 1500)
