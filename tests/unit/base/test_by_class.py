@@ -8,6 +8,8 @@ from tierkeeper.base.by_class import ByClass
 
 
 class Named(str):
+    """A text of its own class."""
+
     __slots__ = ()
 
 
