@@ -119,7 +119,7 @@ class ArrayDumper(ListDumper):
     def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper | IdsDumper:  # type: ignore[override]  # noqa: A002  psycopg's own
         """Return the dumper for this list."""
         kinds = {*map(type, obj)}
-        if UUID in kinds and kinds <= {UUID, type(None)}:
+        if format is PyFormat.AUTO and UUID in kinds and kinds <= {UUID, type(None)}:  # else text is asked for
             return IdsDumper(list)
         return super().upgrade(obj, format)
 
@@ -132,6 +132,15 @@ class PlannedCursor(psycopg.Cursor[Any]):
     def execute(self, query: Any, params: Params | None = None, *, prepare: bool | None = None, **more: Any) -> Self:  # noqa: ANN401  psycopg's own
         """Execute as psycopg does."""
         return super().execute(query, params, prepare=False if self.planned_anew else prepare, **more)
+
+
+class StreamCursor(psycopg.ServerCursor[Any]):
+    """A cursor on the server. SQLAlchemy does not close one whose connection was cut, and it has ended with that."""
+
+    def __del__(self, *given: Any) -> None:  # noqa: ANN401  psycopg's own
+        """Warn as psycopg does of one that is still open."""
+        if not self.connection.closed:
+            super().__del__(*given)
 
 
 class PatientConnection(psycopg.Connection[Any]):
@@ -152,6 +161,7 @@ class PatientConnection(psycopg.Connection[Any]):
         opened.adapters.register_loader("timestamptz", TimeLoader)
         opened.adapters.register_dumper(list, ArrayDumper)
         opened.cursor_factory = PlannedCursor
+        opened.server_cursor_factory = StreamCursor
         return opened
 
     def set_up(self, values: Mapping[str, str]) -> None:

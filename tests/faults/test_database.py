@@ -224,8 +224,6 @@ def test_reply_of_commit_never_comes(clinic: Clinic, scale: Scale, chance: rando
         life.check(clinic.house, tag)
 
 
-# a streamed read whose connection is cut: the driver cannot tell the server that its cursor ends, and warns of that
-@pytest.mark.filterwarnings("ignore:.*ServerCursor.* was deleted while still open:ResourceWarning")
 def test_storm_over_the_server(clinic: Clinic, scale: Scale, chance: random.Random) -> None:
     """Many lives at once while the server dies again and again, in every way: each has the effect of one life."""
     number, blows = scale(short=6, long=40), scale(short=3, long=20)

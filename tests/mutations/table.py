@@ -39,6 +39,7 @@ from mutations.unchanged import UNCHANGED
 from mutations.unending import UNENDING
 from mutations.vouching import VOUCHING
 from mutations.waiting import WAITING
+from mutations.writing import WRITING
 
 MUTANTS = (
     *ABSENT,
@@ -80,4 +81,5 @@ MUTANTS = (
     *UNENDING,
     *VOUCHING,
     *WAITING,
+    *WRITING,
 )

@@ -1,7 +1,9 @@
 """Transactions on the catalog: run again after a deadlock or a lost connection, with one clock."""
 
+import gc
 import threading
 import time
+import warnings
 from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 from uuid import NAMESPACE_URL, uuid4, uuid5
@@ -300,6 +302,25 @@ def test_a_slow_reader_of_events_is_waited_for(house: House) -> None:
         assert len(list(lines)) == count - 1
 
 
+def test_a_stream_that_is_cut_leaves_no_cursor_open(house: House) -> None:
+    """It ended with its session; the driver's warning would come whenever memory is tidied, in whatever runs then."""
+
+    def cut() -> None:
+        with house.keeper.engine.catalog.reading() as connection:
+            rows = connection.execute(sa.text("SELECT generate_series(1, 9999)"), execution_options={"yield_per": 9})
+            assert rows.fetchone() is not None
+            house.sql(f"SELECT pg_terminate_backend({connection.scalar(sa.text('SELECT pg_backend_pid()'))})")
+            connection.execute(sa.text("SELECT 1"))
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(CatalogUnavailable) as raised:
+            cut()
+        del raised
+        gc.collect()
+    assert not [each for each in warned if "ServerCursor" in str(each.message) or "StreamCursor" in str(each.message)]
+
+
 @pytest.mark.parametrize("given", [[], ["one"], ["one", None], [None, "one", "two"], [None]], ids=str)
 def test_ids_come_back_as_they_were(house: House, given: list[str | None]) -> None:
     """Lists of ids go in binary form: their order, nulls among them and empty ones are the driver's own."""
@@ -311,6 +332,15 @@ def test_ids_come_back_as_they_were(house: House, given: list[str | None]) -> No
         found = set(connection.execute(sa.text("SELECT id FROM artifacts WHERE NOT id = ANY(:ids)"), {"ids": ids}))
     assert tuple(row) == (ids, ids[0] if ids else None, len(ids) or None, "uuid[]")
     assert bool(found) is (None not in ids)  # of a null nothing is known
+
+
+def test_ids_are_written_into_a_text_as_text(house: House) -> None:
+    """Where a statement has its values in its text, as EXECUTE of a prepared one, ids stand there as such."""
+    ids = [uuid4(), None]
+    with psycopg.connect(house.keeper.settings.catalog.url or "") as plain:
+        expected = psycopg.sql.Literal(ids).as_string(plain)
+    with house.keeper.engine.catalog.reading() as connection:
+        assert psycopg.sql.Literal(ids).as_string(connection.connection.driver_connection) == expected
 
 
 def test_lists_of_ids_and_texts_are_refused(house: House) -> None:

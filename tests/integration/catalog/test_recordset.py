@@ -35,6 +35,20 @@ def test_values_come_back_as_they_were(house: House) -> None:
     assert [{name: getattr(found[row["subject"]], name) for name in row} for row in rows] == rows
 
 
+def test_nothing_is_null_in_json_too(house: House) -> None:
+    """No document is SQL's NULL, as everything that asks for one expects, and not the null of JSON."""
+    _written(house, [_event(), _event(after={"a": None})])
+    assert house.sql("SELECT count(*) AS n FROM events WHERE type = 'told' AND after IS NULL")[0].n == 1
+
+
+def test_what_the_first_and_the_last_row_share_is_theirs(house: House) -> None:
+    """A value that is the same in all rows is made ready once; one that only begins and ends a batch is not for all."""
+    run, other = uuid4(), uuid4()
+    rows = [_event(run_id=each) for each in (run, other, run)]
+    found = {row.subject: row.run_id for row in _written(house, rows)}
+    assert found == {row["subject"]: row["run_id"] for row in rows}
+
+
 def test_lists_of_texts_come_back_as_they_were(house: House) -> None:
     """Whatever a text in a list has that arrays are written with, no list, and an empty one."""
     house.store("b", b"second")
