@@ -14,6 +14,7 @@ from typing import Final
 
 from celery import Celery
 
+from benchmarks.harness import services
 from benchmarks.harness.machine import children, descendants
 from tierkeeper.embedded.process import wait_until
 from tierkeeper_client.settings import shared_settings
@@ -37,16 +38,7 @@ class Product:
         self._env = {"PATH": os.environ["PATH"], "HOME": str(place), **env}
         self._place = place
         self._log = place / "up.log"
-        with self._log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [COMMAND, "up"],
-                cwd=place,
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = services.start_logged([COMMAND, "up"], folder=place, env=self._env, log=self._log)
 
     @property
     def alive(self) -> bool:

@@ -25,6 +25,7 @@ from tierkeeper.settings.settings import Settings, load
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from s3server import server as s3server
+from support import processes
 from support.ports import free_ports
 from support.proxy import in_front_of
 from support.servers import started
@@ -36,6 +37,8 @@ TUNING = (
     ("shared_buffers", "512MB"),
     ("max_wal_size", "4GB"),
 )
+
+start_logged = processes.start_logged  # for the programs of figures
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from celery import Celery
 
+from benchmarks.harness import services
 from benchmarks.harness.machine import descendants, forget_peak, peak_memory
 from tierkeeper.cli.support.programs import INGEST_THREADS
 from tierkeeper.embedded.process import wait_until
@@ -23,16 +23,12 @@ class Program:
     """A program of Celery; ``arguments`` are its name and options, ``env`` is its whole environment."""
 
     def __init__(self, app: str, env: Mapping[str, str], log: Path, arguments: Sequence[str]) -> None:
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", app, *arguments, "--loglevel=WARNING"],
-                cwd=ROOT,
-                env={"PATH": os.environ["PATH"], "HOME": str(log.parent), **env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = services.start_logged(
+            [sys.executable, "-m", "celery", "-A", app, *arguments, "--loglevel=WARNING"],
+            folder=ROOT,
+            env={"PATH": os.environ["PATH"], "HOME": str(log.parent), **env},
+            log=log,
+        )
 
     def stop(self) -> None:
         """Kill the program at once; nothing that it did is needed any more."""

@@ -1,4 +1,4 @@
-"""What guards the connections to the catalog, behind a pooler and in its schema, broken one at a time."""
+"""What connections to the catalog send, and what guards them behind a pooler and in a schema, broken in turn."""
 
 from functools import partial
 
@@ -10,6 +10,7 @@ _ERRORS = "tierkeeper/catalog/driver_errors.py"
 _MIGRATE = "tierkeeper/catalog/migrate.py"
 _POOLED = "tests/integration/catalog/test_pgbouncer.py::"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
+_SENT = "tests/integration/catalog/test_database.py::"
 
 
 def _pooled(what: str, edit: Edit, test: str) -> Mutant:
@@ -17,6 +18,7 @@ def _pooled(what: str, edit: Edit, test: str) -> Mutant:
 
 
 _refused = partial(one_edit, "a catalog that refuses")
+_sent = partial(one_edit, "what a connection sends")
 
 
 CONNECTING = (
@@ -204,5 +206,24 @@ CONNECTING = (
         "a mistake in its URL is told as one of a tier",
         Edit("tierkeeper/keeper/facade.py", "        _check_catalog_url(settings)\n        numbers", "        numbers"),
         "tests/unit/keeper/test_unusable_urls.py::test_the_catalog_is_not_told_as_a_tier",
+    ),
+    _sent(
+        "a null among ids ends their list",
+        Edit(
+            _CONNECTIONS,
+            "self._null if each is None else self._item + each.bytes for each in obj]",
+            "self._item + each.bytes for each in obj if each is not None]",
+        ),
+        f"{_SENT}test_ids_come_back_as_they_were",
+    ),
+    _sent(
+        "ids are binary in the text of a statement",
+        Edit(_CONNECTIONS, "format is PyFormat.AUTO and UUID in kinds", "UUID in kinds"),
+        f"{_SENT}test_ids_are_written_into_a_text_as_text",
+    ),
+    _sent(
+        "of a stream that is cut a cursor stays",
+        Edit(_CONNECTIONS, "        if not self.connection.closed:\n", "        if self._name:\n"),
+        f"{_SENT}test_a_stream_that_is_cut_leaves_no_cursor_open",
     ),
 )

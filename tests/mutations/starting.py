@@ -96,4 +96,10 @@ STARTING = (
         (Edit(_APP, "    fixups=[],", "    fixups=None,"),),
         _OTHERS,
     ),
+    Mutant(
+        _RULE,
+        "Flower keeps what it likes",
+        (Edit(_START, '    os.environ.setdefault("FLOWER_MAX_TASKS", str(FLOWER_TASKS))\n', ""),),
+        (f"{_TESTS}test_flower_keeps_few_tasks",),
+    ),
 )

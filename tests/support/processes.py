@@ -17,6 +17,20 @@ from typing import Any
 STOP_TIMEOUT = 20  # seconds for a warm shutdown, then it is killed
 
 
+def start_logged(command: Sequence[str], *, folder: Path, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own; ``env`` is all of its environment, what it writes is added to ``log``."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 class LocalProcess:
     """One process and its children. ``env`` is all of its environment but PATH and HOME: nothing leaks in."""
 
@@ -36,17 +50,8 @@ class LocalProcess:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self._log.open("ab") as output:
-            self._started_at = output.tell()
-            return subprocess.Popen(
-                self._command,
-                cwd=self._folder,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._started_at = self._log.stat().st_size if self._log.exists() else 0
+        return start_logged(self._command, folder=self._folder, env=self.env, log=self._log)
 
     @property
     def pid(self) -> int:

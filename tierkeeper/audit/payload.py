@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from tierkeeper.audit.kinds import EventType, SubjectKind
-from tierkeeper.base.by_class import ByClass
+from tierkeeper.base.by_class import ByClass, as_it_is
 
 #: metadata of a field that is omitted from the JSON if it is None; other fields become null
 ABSENT: Final = MappingProxyType({"absent": True})
@@ -74,10 +74,6 @@ def _plain(value: object) -> object:
     return _WAYS[type(value)](value)
 
 
-def _as_it_is(value: object) -> object:
-    return value
-
-
 _WAYS: Final[ByClass[Callable[[Any], object]]] = ByClass(
     {
         UUID: str,
@@ -88,6 +84,6 @@ _WAYS: Final[ByClass[Callable[[Any], object]]] = ByClass(
         set: sorted,
         Mapping: lambda value: {name: _plain(each) for name, each in value.items()},
         Collection: lambda value: [_plain(each) for each in value],
-        object: _as_it_is,
+        object: as_it_is,
     }
 )

@@ -5,6 +5,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+def as_it_is(value: T) -> T:
+    """Return the value: what is to be done with those of any other class."""
+    return value
+
+
 class ByClass(dict[type, T]):
     """What each class has. A class that is not here gets, for good, what the first one has that it is derived from.
 

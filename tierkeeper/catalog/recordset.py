@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from tierkeeper.base.by_class import ByClass
+from tierkeeper.base.by_class import ByClass, as_it_is
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -107,10 +107,6 @@ def _plain(value: object) -> object:
     return _AS_JSON[type(value)](value)
 
 
-def _as_it_is(value: object) -> object:
-    return value
-
-
 #: the JSON from which PostgreSQL reads a column's value
 _AS_JSON: Final[ByClass[Callable[[Any], object]]] = ByClass(
     {
@@ -118,7 +114,7 @@ _AS_JSON: Final[ByClass[Callable[[Any], object]]] = ByClass(
         datetime: str,
         bytes: lambda value: f"\\x{value.hex()}",
         Mapping: dict,
-        object: _as_it_is,
+        object: as_it_is,
     }
 )
 

@@ -381,7 +381,7 @@ def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | Non
         version=owner.version if owner else None,
         policy=placement.placed_by,
         run=run,
-        age_days=None if owner is None else round((now - owner.created_at).total_seconds() / 86400, 3),
+        age_days=None if owner is None else events.age_days(owner, now),
     )
 
 
