@@ -1,7 +1,7 @@
 """S4: 4 KiB artifacts through the task queue, from the first message sent to the last one stored.
 
 (a) one task each; limit: a Celery task of the same worker with a bare PUT and one commit. (b) ``store_many`` of 100;
-limit: bare PUTs in as many processes and threads. Peer of both: boto3's ``put_object`` in 8 threads, without any
+limit: bare PUTs in one process of as many threads. Peer of both: boto3's ``put_object`` in 8 threads, without any
 catalog.
 """
 
@@ -138,9 +138,9 @@ class Figure:
             list(threads.map(put, self.contents))
 
     def prepare_puts(self) -> None:
-        """Start a lane for each share of the objects."""
+        """Start a client with the threads of the worker's process."""
         self.names()
-        self.scene.bare_lanes("put", lanes=2, threads=THREADS)
+        self.scene.bare_lanes("put", lanes=1, threads=THREADS)
 
     def check_puts(self) -> None:
         """Check that all objects are there."""

@@ -9,7 +9,7 @@ import base64
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 from uuid import uuid4
 
 from celery.worker.consumer import Consumer
@@ -23,6 +23,8 @@ from worker import config
 from worker.judge import COMPRESSED, Judge, RefusalError, answerable, beginning
 
 _log = log.get(__name__)
+#: seconds for which events of tasks (for Flower) gather: to publish one costs as much as to acknowledge its message
+EVENTS_GATHER: Final = 0.2
 
 
 class JudgingConsumer(Consumer):
@@ -39,6 +41,24 @@ class JudgingConsumer(Consumer):
         refuse_compressed()
         self.judge = Judge(config.settings().messages)
         super().__init__(*args, **kwargs)
+
+    def register_with_event_loop(self, hub: Any) -> None:  # noqa: ANN401  kombu's hub has no stubs
+        """Send the events of tasks from time to time; Celery cancels this with the connection, and begins it anew."""
+        super().register_with_event_loop(hub)
+        hub.call_repeatedly(EVENTS_GATHER, self._send_events)
+
+    def on_send_event_buffered(self) -> None:  # type: ignore[override]  # Celery uses no result of it
+        """Leave an event to :meth:`register_with_event_loop`'s next turn; Celery would wake its loop for each."""
+
+    def shutdown(self) -> None:
+        """Send the last events."""
+        self._send_events()
+        super().shutdown()
+
+    def _send_events(self) -> None:
+        dispatcher: Any = getattr(self, "event_dispatcher")  # noqa: B009  the stubs lack it
+        if dispatcher is not None:  # the connection was made
+            dispatcher.flush()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:  # noqa: ANN401  Celery's own
         """Return the handler of every message: it judges the message, then passes it on, defused if it was refused."""

@@ -64,12 +64,22 @@ class RedisChannel(redis.Channel):
     """A channel that hands on well-formed envelopes only."""
 
     QoS = RedisQoS
+    _shared: Any = None  # the client of its pool
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002  as kombu's
-        client = super()._create_client(asynchronous=asynchronous)  # type: ignore[misc]  # not in the stubs
+        """Return a client of the pool: the same one each time, but for those that poll.
+
+        kombu makes one for each command, which costs more than the command does.
+        """
+        this: Any = self  # the stubs lack it
+        make: Callable[..., Any] = super()._create_client  # type: ignore[misc]
         if asynchronous:
+            client = make(asynchronous=True)
             client.set_response_callback("BRPOP", popped)
-        return client
+            return client
+        if self._shared is None or self._shared.connection_pool is not this.pool:  # closed, it has another
+            self._shared = make()
+        return self._shared
 
     def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as kombu's
         """Consume from ``queue``; a message gets delivery information of ours, as its sender's may be of no use."""

@@ -184,6 +184,12 @@ _CARRYING = (
         (Edit(TRANSPORTS, "        return True\n", "        return False\n"),),
         (f"{CARRIED}test_prefetch_is_never_global",),
     ),
+    Mutant(
+        "transport",
+        "a client outlives the pool of its connections",
+        (Edit(TRANSPORTS, " or self._shared.connection_pool is not this.pool", ""),),
+        (f"{CARRIED}test_one_client_for_each_pool",),
+    ),
 )
 _KEEPING = (
     Mutant(

@@ -16,7 +16,11 @@ def _broken(what: str, edit: Edit, *tests: str) -> Mutant:
 
 
 EXCHANGING = (
-    _broken("bytes behind an answer are part of the next one", Edit(_EXCHANGE, " and not self._buffer\n", "\n"), _ENDS),
+    _broken(
+        "a connection is kept behind bytes that belong to no answer",
+        Edit(_EXCHANGE, "            if reading.has_more:\n                self._distrust()\n", ""),
+        _ENDS,
+    ),
     _broken(
         "what came while nobody asked is the next answer",
         Edit(_EXCHANGE, " and not _waited(self.socket, select.POLLIN, 0.0)", ""),

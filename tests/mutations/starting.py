@@ -102,4 +102,10 @@ STARTING = (
         (Edit(_START, '    os.environ.setdefault("FLOWER_MAX_TASKS", str(FLOWER_TASKS))\n', ""),),
         (f"{_TESTS}test_flower_keeps_few_tasks",),
     ),
+    Mutant(
+        _RULE,
+        "the last events of a worker are lost",
+        (Edit("worker/consumer.py", '""Send the last events."""\n        self._send_events()\n', '""Nothing."""\n'),),
+        ("tests/integration/tasks/test_task_events.py::test_events_arrive_though_their_worker_ends",),
+    ),
 )

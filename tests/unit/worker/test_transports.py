@@ -9,11 +9,12 @@ from typing import Any
 
 import amqp
 import pytest
+import redis
 from kombu.utils.json import loads
 from support import malformed
 
 from worker.judge import UNREADABLE_HEADER
-from worker.transports import GuardedConnection, addressed, guarded, popped, readable_properties
+from worker.transports import GuardedConnection, RedisChannel, addressed, guarded, popped, readable_properties
 
 GOOD = malformed.message(random.Random(1), 1).redis()  # noqa: S311  to be repeated
 
@@ -100,6 +101,19 @@ def test_each_broker_is_guarded(url: str) -> None:
     for connection in (GuardedConnection(url), GuardedConnection(url).clone()):
         assert connection.get_transport_cls().__module__ == "worker.transports"
     assert GuardedConnection("memory://").get_transport_cls().__module__ == "kombu.transport.memory"
+
+
+def test_one_client_for_each_pool() -> None:
+    """Commands share the client of their pool; behind a connection that broke, that of the pool that came after it."""
+    channel: Any = object.__new__(RedisChannel)  # one that is made in the usual way connects
+    channel.Client = redis.Redis
+    pools = [redis.ConnectionPool(), redis.ConnectionPool()]
+    clients = []
+    for channel._pool in pools:
+        with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+            assert first is second
+        clients.append(first)
+    assert [client.connection_pool for client in clients] == pools
 
 
 def test_prefetch_is_never_global() -> None:

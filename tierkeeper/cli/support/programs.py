@@ -11,7 +11,7 @@ from tierkeeper.cli.support.supervisor import Program
 from tierkeeper_client.contract import Queue
 
 #: of the worker that stores: those that wait for one another's commit are stored together (`engine.ingest.gathering`)
-INGEST_THREADS: Final = 16
+INGEST_THREADS: Final = 32
 
 
 def workers(session: Session, *, processes: int | None) -> list[tuple[Program, WatchedWorker]]:

@@ -299,7 +299,7 @@ class _Reading:
         bodiless = method == "HEAD" or status in _BODILESS
         data = b"" if bodiless else self._body(headers)
         closing = {word.strip().lower() for word in headers.get("connection", "").split(",")}
-        keep = minor == _NEWER and "close" not in closing and not self._ended and not self._buffer
+        keep = minor == _NEWER and "close" not in closing and not self._ended
         if status in _BODILESS and headers.get("content-length", "0") != "0":
             keep = False  # it may send the body that it announces
         return WholeAnswer(status, headers, data), keep

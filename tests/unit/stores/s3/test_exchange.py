@@ -90,6 +90,10 @@ def test_what_is_sent() -> None:
         assert seen.connections == 1
 
 
+def _once(answer: bytes, connection: socket.socket) -> None:
+    connection.sendall(answer)  # and hangs up
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -97,18 +101,17 @@ def test_what_is_sent() -> None:
         b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
         OK + b"HTTP/1.1 200 OK\r\n",  # bytes that belong to nothing are no part of the next answer
         OK.replace(b"200 OK", b"404 Not Found"),  # what was refused may not have been read
-        b"HTTP/1.1 200 OK\r\n\r\nok",  # which ends with its connection
+        partial(_once, b"HTTP/1.1 200 OK\r\n\r\nok"),  # it ends with its connection
     ],
 )
-def test_what_ends_a_connection(answer: bytes) -> None:
-    """A connection that the server closes, or on which more came than was asked for, is not used again."""
-    with asking(partial(_once, answer)) as (exchange, seen):
+def test_what_ends_a_connection(answer: bytes | Act) -> None:
+    """A connection that the server is to close, or on which more came than was asked for, is not used again.
+
+    The server leaves it open: one that is used again is answered.
+    """
+    with asking(answer) as (exchange, seen):
         assert [ask(exchange).data for _ in range(3)] == [b"ok"] * 3
         assert seen.connections == 3
-
-
-def _once(answer: bytes, connection: socket.socket) -> None:
-    connection.sendall(answer)  # and hangs up
 
 
 def test_what_comes_unasked() -> None:
