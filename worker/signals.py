@@ -62,7 +62,7 @@ def resolve_services(**_: object) -> None:
 def watch(sender: Consumer, **_: object) -> None:
     """Start the watchdog once; Celery sends this signal again after each lost connection."""
     if not _watching:
-        limit = sender.app.conf.task_time_limit if _has_threads(sender.pool) else None
+        limit = sender.app.conf.task_time_limit if _has_threads(type(sender.pool)) else None
         stalled = config.settings().health.stalled.total_seconds()
         _watching.append(watchdog.start(sender.app, stalled=stalled, limit=limit))
 
@@ -92,13 +92,14 @@ def _open(settings: Settings) -> None:
 def open_for_threads(sender: WorkController, **_: object) -> None:
     """Make the keeper of a worker with a thread pool, for which Celery sends no process signal."""
     pool: object = concurrency.get_implementation(getattr(sender, "pool_cls"))  # noqa: B009  the stubs lack it
-    if pool not in _SINGLE:
+    if _has_threads(pool):
         threads = int(getattr(sender, "concurrency") or 1)  # noqa: B009  as above
         _open(_with_connections(config.settings(), threads))
 
 
 def _has_threads(pool: object) -> bool:
-    return type(pool) not in _SINGLE
+    """Return True for the class of a pool with many tasks a process."""
+    return pool not in _SINGLE
 
 
 def _with_connections(settings: Settings, threads: int) -> Settings:

@@ -121,8 +121,9 @@ class AskedStore:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The state of the catalog as a batch arrives: results of earlier deliveries, by position; the moment."""
+    """The state of the catalog as a batch arrives: keys in ``commands`` and results found there, by position."""
 
+    deliveries: dict[int, commands.DeliveredItem]
     known: dict[int, StoreResult]
     moment: Moment
 
@@ -131,7 +132,7 @@ def opening(engine: Engine, items: Sequence[AskedStore]) -> Opening:
     """Read, once for a whole batch, what its items need: results of earlier deliveries and the moment."""
     deliveries = {item.position: item.delivered() for item in items}
     with engine.catalog.reading() as connection:
-        return Opening(_known(connection, deliveries), Moment.read(connection, engine))
+        return Opening(deliveries, _known(connection, deliveries), Moment.read(connection, engine))
 
 
 def _known(connection: sa.Connection, deliveries: Mapping[int, commands.DeliveredItem]) -> dict[int, StoreResult]:

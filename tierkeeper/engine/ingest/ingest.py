@@ -61,13 +61,7 @@ def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO 
     """Store one artifact; ``content``: its bytes where ``args`` does not name them. Raises the item's own error."""
     caller = caller.keyed()
     asked = commit.AskedStore(0, args, caller, "store", 0)
-    with ExitStack() as stack:
-        # a delivery with given content is identified by its bytes too: only the commit, after reading, can find it
-        opening = commit.opening(engine, [asked] if content is None else [])
-        if opening.known:
-            return opening.known[0]
-        incoming = step_1_read(engine.settings, stack, asked, given=content, opening=opening)
-        outcome = _store_all(engine, [incoming], caller=caller)[0]
+    outcome = _store_asked(engine, [asked], given={} if content is None else {0: content}, caller=caller)[0]
     if isinstance(outcome, TierkeeperError):
         raise outcome
     return outcome
@@ -82,15 +76,24 @@ def store_together(
     Raises what one of them, or all, cannot be stored by in a batch: then nothing is known of any.
     """
     asked = [commit.AskedStore(position, args, own.keyed(), "store", 0) for position, (args, own) in enumerate(stores)]
+    return _store_asked(engine, asked, given={}, caller=caller)
+
+
+def _store_asked(
+    engine: Engine, asked: Sequence[commit.AskedStore], *, given: Mapping[int, BinaryIO], caller: Caller
+) -> list[StoreResult | TierkeeperError]:
+    """Take all steps for items that are read one after another; ``given``: content beside the arguments."""
     with ExitStack() as stack:
-        opening = commit.opening(engine, asked)
+        # a delivery with given content is identified by its bytes too: only the commit, after reading, can find it
+        opening = commit.opening(engine, [item for item in asked if item.position not in given])
         outcomes: dict[int, StoreResult | TierkeeperError] = {**opening.known}
         incoming: list[Incoming] = []
         for item in asked:
             if item.position in outcomes:
                 continue
+            content = given.get(item.position)
             try:
-                incoming.append(step_1_read(engine.settings, stack, item, given=None, opening=opening))
+                incoming.append(step_1_read(engine.settings, stack, item, given=content, opening=opening))
             except TierkeeperError as error:
                 outcomes[item.position] = error.with_traceback(None)  # which would hold what holds it
         outcomes.update(_store_all(engine, incoming, caller=caller))
@@ -202,7 +205,7 @@ def step_1_read(
         caller=item.caller,
         content=read,
         created=min(args.created or now, now),
-        delivery=item.delivered(None if given is None else read.sha256),
+        delivery=item.delivered(read.sha256) if given is not None else opening.deliveries[item.position],
     )
     policy = opening.moment.policies.governing(incoming.subject)
     # an unreadable metadata clock is refused now, not discovered by a sweep
