@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.harness import results, services
 from benchmarks.harness.scene import Scene
-from benchmarks.harness.worker import ROOT, THREADS, Worker
+from benchmarks.harness.worker import INGEST_POOL, ROOT, Worker
 from tierkeeper.base.quantities import parse_size
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef
@@ -59,7 +59,7 @@ class Journey:
         }
         self.env = services.environment(scene.place, catalog=scene.catalog, tiers=tiers) | more
         services.init(self.env)
-        self.worker = Worker("worker.app", self.env, scene.place / "worker.log", pool=THREADS)
+        self.worker = Worker("worker.app", self.env, scene.place / "worker.log", pool=INGEST_POOL)
         self.client = TierkeeperClient(broker, broker)
 
     def rows(self) -> Iterator[Row]:

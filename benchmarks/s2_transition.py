@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from benchmarks.harness import rclone, rounds
 from benchmarks.harness.rounds import Role, Side
-from benchmarks.harness.scene import THREADS, Scene
+from benchmarks.harness.scene import IO_THREADS, Scene
 
 
 class Figure:
@@ -39,7 +39,7 @@ class Figure:
     def prepare_limit(self) -> None:
         """Start a lane for each share of the objects."""
         self.objects()
-        self.scene.bare_lanes("move", lanes=self.lanes, threads=THREADS)
+        self.scene.bare_lanes("move", lanes=self.lanes, threads=IO_THREADS)
 
     def check(self) -> None:
         """Check that all objects are at the target, and none at the source."""

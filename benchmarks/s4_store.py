@@ -1,7 +1,8 @@
 """S4: 4 KiB artifacts through the task queue, from the first message sent to the last one stored.
 
 (a) one task each; limit: a Celery task of the same worker with a bare PUT and one commit. (b) ``store_many`` of 100;
-limit: bare PUTs in one process of as many threads. Peer of both: boto3's ``put_object`` in 8 threads, without any
+limit: bare PUTs in one process with as many threads as
+the worker writes with (``engine.io_threads``). Peer of both: boto3's ``put_object`` in 8 threads, without any
 catalog.
 """
 
@@ -22,9 +23,8 @@ from celery.result import AsyncResult
 from benchmarks.harness import bare_app, filling, rounds, services
 from benchmarks.harness.bare import REGION
 from benchmarks.harness.rounds import Role, Side
-from benchmarks.harness.scene import THREADS, Scene
-from benchmarks.harness.worker import THREADS as POOL
-from benchmarks.harness.worker import Worker
+from benchmarks.harness.scene import IO_THREADS, Scene
+from benchmarks.harness.worker import INGEST_POOL, Worker
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import StoreArgs
 from tierkeeper_client.settings import shared_settings
@@ -79,7 +79,7 @@ class Figure:
         env |= services.queue(self.broker)
         if tiers:
             services.init(env)
-        self.worker = Worker(app, env, self.scene.place / "worker.log", pool=POOL)
+        self.worker = Worker(app, env, self.scene.place / "worker.log", pool=INGEST_POOL)
         self.worker.wait(self.sender)
 
     def send_bare(self, name: str, content: bytes) -> AsyncResult[object]:
@@ -138,9 +138,9 @@ class Figure:
             list(threads.map(put, self.contents))
 
     def prepare_puts(self) -> None:
-        """Start a client with the threads of the worker's process."""
+        """Start a client with as many threads as the worker writes with."""
         self.names()
-        self.scene.bare_lanes("put", lanes=1, threads=THREADS)
+        self.scene.bare_lanes("put", lanes=1, threads=IO_THREADS)
 
     def check_puts(self) -> None:
         """Check that all objects are there."""

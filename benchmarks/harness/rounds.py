@@ -15,7 +15,7 @@ from benchmarks.harness.spread import spread
 from tierkeeper.embedded.postgres import Postgres
 
 LEAST = 0.005  # milliseconds of CPU of an item that are told
-QUIET = 0.1  # cores; a round in which other processes used more is marked, and does not count towards a goal
+QUIET = 0.1  # cores; a round in which other processes used more is marked
 
 
 class Role(StrEnum):

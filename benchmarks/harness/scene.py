@@ -19,7 +19,7 @@ from tierkeeper.embedded.process import wait_until
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.keeper import Keeper
 
-THREADS = 16  # of each process; the default of engine.io_threads
+IO_THREADS = 16  # that write, of each process; the default of engine.io_threads
 PATIENCE = 600  # seconds
 CALLER = Caller("benchmark")
 

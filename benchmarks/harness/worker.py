@@ -16,7 +16,7 @@ from tierkeeper.embedded.process import wait_until
 ROOT = Path(__file__).parents[2]
 STARTING = 60  # seconds
 #: the pool of the queue ingest, as `tierkeeper up` has it
-THREADS = ("--pool=threads", f"--concurrency={INGEST_THREADS}")
+INGEST_POOL = ("--pool=threads", f"--concurrency={INGEST_THREADS}")
 
 
 class Program:

@@ -21,6 +21,11 @@ def _gathered(what: str, edit: Edit, *tests: str) -> Mutant:
 
 GATHERING = (
     _gathered(
+        "who is alone is stored by the worker",
+        Edit(_GATHERING, "by = batch[0].caller if len(batch) == 1 else callers.WORKER", "by = callers.WORKER"),
+        f"{_TESTS}test_one_alone_waits_for_nobody",
+    ),
+    _gathered(
         "an event names who led",
         Edit(_COMMIT, "locks=bool(missing), caller=item.caller)", "locks=bool(missing), caller=items[0].caller)"),
         _TOGETHER,

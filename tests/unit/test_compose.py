@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tierkeeper.base.errors import SettingInvalid
+from tierkeeper.cli.support.programs import INGEST_THREADS
 from tierkeeper.settings.settings import Settings, load
 from tierkeeper_client.contract import Queue
 
@@ -300,6 +301,8 @@ def test_commands_are_those_of_the_app() -> None:
             assert probe[:4] == ["python", "-P", "-m", "worker.health"]
             assert importlib.util.find_spec("worker.health") is not None
             assert f"--hostname={probe[5].partition('@')[0]}@%h" in command
+        if "--pool=threads" in command:
+            assert f"--concurrency={INGEST_THREADS}" in command, "as `tierkeeper up` and README have it"
 
 
 def test_image_holds_what_the_wheels_need() -> None:

@@ -1,6 +1,6 @@
 """Many rows in one statement: a statement a row costs more than the rows do.
 
-Rows are written column by column, each column as an array of JSON: that costs both sides half of what an object a row
+Rows are written column by column, each column as an array of JSON: that costs both sides less than an object a row
 does, and no more than COPY, which tables with row-level security refuse. Questions about many rows, of which one
 statement makes a join, have them as objects (:func:`parts`). Statements with few columns, or that do more than insert
 and update, take arrays (``unnest``) instead.

@@ -45,7 +45,7 @@ from tierkeeper_client.contract import Queue
 
 SMALL, LARGE = 10_000, 1_000_000 if LONG else 100_000
 GROWTH = 3  # times the buffers of the small catalog
-#: buffers that count as none: the index of a large table is a page deeper, each of some forty ids is on a leaf of its own
+#: buffers that count as none: the index of a large table is a page deeper, each of forty ids is on a leaf of its own
 #: there, and what was just written lies in some more; what grows reads thousands
 NOISE = 100
 Acts = Mapping[str, Callable[[], object]]

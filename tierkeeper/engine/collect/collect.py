@@ -59,8 +59,8 @@ _BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
 _FORGOTTEN = 500  # copies that one transaction forgets
 _ENDED = 1000  # artifacts that one transaction gives their receipts: their contents are locked meanwhile
 _REPEAT_SECONDS = 60.0  # until a failed delete is tried again
-_WAITED = 0.1  # of a lease: what waited longer before its deletion gets a new one
 _LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
+_WAITED = 0.1  # of a lease: what waited longer before its deletion gets a new one
 
 
 def collect(

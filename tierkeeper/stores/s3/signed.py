@@ -12,6 +12,7 @@ import base64
 import contextlib
 import hashlib
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -159,6 +160,7 @@ class SignedClient:
         )
         self._warned = False
         self._odd = 0  # answers in a row that were not understood
+        self._counting = threading.Lock()
 
     def close(self) -> None:
         """Close the connections."""
@@ -280,11 +282,14 @@ class SignedClient:
                 seconds=seconds,
             )
         except exchange.NotUnderstood as error:
-            self._odd += 1
-            if self._odd == _MOST_ODD:
+            with self._counting:
+                self._odd += 1
+                ends = self._odd == _MOST_ODD
+            if ends:
                 _log.warning("boto3 makes all calls from now on: answers are not understood", reason=str(error))
             raise
-        self._odd = 0
+        if self._odd < _MOST_ODD:  # from there on it stays, whatever was under way comes to
+            self._odd = 0
         return answer
 
     def _content(self, request: _Request) -> urllib3.BaseHTTPResponse | None:

@@ -52,6 +52,7 @@ class Batches:
     """What was stored together, by the names; the first batch waits to be let go."""
 
     stored: list[list[str]] = field(default_factory=list)
+    by: list[Caller] = field(default_factory=list)
     going: threading.Event = field(default_factory=threading.Event)
     waits: bool = True
 
@@ -65,6 +66,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Batches]:
 
     def noted(engine: Engine, stores: Sequence[Store], *, caller: Caller) -> list[Any]:
         seen.stored.append([args.name for args, _ in stores])
+        seen.by.append(caller)
         if seen.waits:
             seen.waits = False
             assert seen.going.wait(20)
@@ -145,6 +147,7 @@ def test_one_alone_waits_for_nobody(house: House, batches: Batches) -> None:
     for name in NAMES[:2]:
         house.keeper.artifacts.store(house.args(name), caller=caller(name))
     assert batches.stored == [[name] for name in NAMES[:2]]
+    assert [by.actor for by in batches.by] == [caller(name).actor for name in NAMES[:2]]
 
 
 def test_a_slow_leader_holds_up_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
